@@ -1,0 +1,102 @@
+"""All that dnaclip computes from DNA alone, in blocks that bound the memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+from tqdm.auto import tqdm
+
+from dnaclip.encoders._bases import encode_bases
+from dnaclip.encoders._composition import composition
+from dnaclip.encoders._homology import find_seeds
+from dnaclip.encoders._reading_frames import coding_ratio, open_reading_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["SequenceFeatures", "sequence_features"]
+
+_BASES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class SequenceFeatures:
+    """Features of n genes.
+
+    Attributes
+    ----------
+    composition
+        float32 (n, f), see :func:`composition`.
+    seeds
+        CSR (n, N_SEEDS), see :func:`find_seeds`.
+    coding_ratio
+        float32 (n,): length of the longest open reading frame over what chance would give; proteins are well above 1.
+    """
+
+    composition: np.ndarray
+    seeds: sp.csr_matrix
+    coding_ratio: np.ndarray
+
+
+def sequence_features(
+    sequences: Sequence[str], *, names: Sequence[str] | None = None, first: int = 0, progress: bool = False
+) -> SequenceFeatures:
+    """Compute the features of genes from their DNA.
+
+    Parameters
+    ----------
+    sequences
+        One string a gene, on the gene's own strand; see :func:`encode_bases` for what is legal.
+    names
+        Gene names for error messages.
+    first
+        Position of the first gene, for error messages about a block of a longer list.
+    progress
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    The features, genes in the given order.
+
+    Raises
+    ------
+    InputError
+        A sequence cannot be read as DNA, as in :func:`encode_bases`.
+
+    Examples
+    --------
+    >>> from dnaclip.encoders import sequence_features
+    >>> sequence_features(["ATGGCCAAGTTG" * 10]).composition.shape
+    (1, 831)
+    """
+    parts = []
+    with tqdm(total=len(sequences), unit="gene", desc="DNA features", disable=not progress) as bar:
+        for block in _blocks(sequences):
+            bases = encode_bases(
+                sequences[block], names=None if names is None else names[block], first=first + block.start
+            )
+            peptides = open_reading_frames(bases)
+            parts.append(
+                (composition(bases, peptides), find_seeds(peptides, len(bases)), coding_ratio(bases, peptides))
+            )
+            bar.update(len(bases))
+    return SequenceFeatures(
+        np.concatenate([part[0] for part in parts]),
+        sp.vstack([part[1] for part in parts], format="csr"),
+        np.concatenate([part[2] for part in parts]),
+    )
+
+
+def _blocks(sequences: Sequence[str]) -> Iterator[slice]:
+    """Cut into runs of about four million bases, at least one gene each, at least one run."""
+    start, size = 0, 0
+    for i, sequence in enumerate(sequences):
+        size += len(sequence) if isinstance(sequence, str) else 0
+        if size >= _BASES_AT_ONCE:
+            yield slice(start, i + 1)
+            start, size = i + 1, 0
+    if start < len(sequences) or not len(sequences):
+        yield slice(start, len(sequences))
