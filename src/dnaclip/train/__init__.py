@@ -1,0 +1,27 @@
+"""Training: data feeding, splits and one readable loop."""
+
+from __future__ import annotations
+
+from dnaclip.train._config import TrainConfig
+from dnaclip.train._evaluate import embed_feed
+from dnaclip.train._feed import Batch, Feed
+from dnaclip.train._fit import Recipe, fit, fit_prepared
+from dnaclip.train._folder import train_folder
+from dnaclip.train._loop import History, train_clip
+from dnaclip.train._prepare import PreparedPairs, memory_index, prepare_pairs
+
+__all__ = [
+    "Batch",
+    "Feed",
+    "History",
+    "PreparedPairs",
+    "Recipe",
+    "TrainConfig",
+    "embed_feed",
+    "fit",
+    "fit_prepared",
+    "memory_index",
+    "prepare_pairs",
+    "train_clip",
+    "train_folder",
+]

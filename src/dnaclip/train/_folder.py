@@ -1,0 +1,175 @@
+"""From a file of pairs to a model folder with its card: the work of `dnaclip train`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dnaclip._errors import InputError, MissingKeyError, examples
+from dnaclip._validate import as_generator, check_choice
+from dnaclip.models._folder import check_replaceable
+from dnaclip.train._card import model_card
+from dnaclip.train._checkpoint import remove_checkpoint
+from dnaclip.train._fit import REMEMBER, Recipe, fit_prepared
+from dnaclip.train._prepare import prepare_pairs
+from dnaclip.train._score import score_parts
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+__all__ = ["train_folder"]
+
+
+def train_folder(
+    pairs: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    name: str = "my-dnaclip",
+    held_out_species: Sequence[str] = (),
+    text_encoder: str = "all-MiniLM-L6-v2",
+    text_vectors: str | os.PathLike[str] | None = None,
+    remember: str = "all",
+    max_epochs: int = 8,
+    batch_size: int = 1024,
+    recipe: Recipe | None = None,
+    rng: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train on a Parquet table of pairs and write a model folder.
+
+    The run keeps a checkpoint beside the folder (`<out>.checkpoint.safetensors`) until it is finished.
+
+    Parameters
+    ----------
+    pairs
+        Parquet file with the columns `sequence` and `text`; `species` and `gene_id` are used when they are there. Rows
+        whose column `informative` is false are left out.
+    out
+        Model folder to write.
+    name
+        Name of the model.
+    held_out_species
+        Species to keep out of training and validation as a test.
+    text_encoder
+        Frozen sentence-transformers model.
+    text_vectors
+        NumPy file (.npy) with one row per row of the Parquet table.
+    remember
+        `"all"` or `"train"`, as in :func:`fit`.
+    max_epochs, batch_size
+        Settings of the loop that are changed most often; the others are in `recipe`.
+    recipe
+        All other settings.
+    rng
+        Seed of the split and of the training.
+    device
+        `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`.
+    resume
+        Go on from the checkpoint of an interrupted run with the same settings.
+    progress
+        Whether to show progress bars.
+
+    Returns
+    -------
+    Retrieval accuracy on the held-out parts, before the model remembers their genes, with columns as in
+    :func:`dnaclip.metrics.retrieval_both`.
+
+    Raises
+    ------
+    InputError
+        A file, the table or a setting cannot be used; raised before training, and nothing is written.
+    MissingKeyError
+        A column is absent.
+
+    Examples
+    --------
+    >>> from dnaclip.train import train_folder
+    >>> train_folder("pairs.parquet", "my-model")
+    Traceback (most recent call last):
+        ...
+    dnaclip._errors.InputError: There is no file 'pairs.parquet'. Give a Parquet table with the columns 'sequence' and 'text'.
+    """
+    from dnaclip.pp import split_pairs
+
+    out = Path(out)
+    check_choice("remember", remember, REMEMBER)
+    check_replaceable(out.absolute())
+    recipe = recipe or Recipe()
+    recipe = replace(recipe, training=replace(recipe.training, max_epochs=max_epochs, batch_size=batch_size))
+    table, kept, n_rows, digest = _read_pairs(Path(pairs))
+    vectors = None if text_vectors is None else _read_vectors(Path(text_vectors), n_rows)[kept]
+    split = split_pairs(table, held_out_species=held_out_species, rng=rng)
+    prepared = prepare_pairs(
+        table,
+        split,
+        text_encoder=text_encoder,
+        text_vectors=vectors,
+        n_neighbours=recipe.n_neighbours,
+        seeds_per_gene=recipe.seeds_per_gene,
+        progress=progress,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = out.with_name(f"{out.name}.checkpoint.safetensors")
+    model, history = fit_prepared(
+        prepared,
+        recipe=recipe,
+        remember=remember,
+        name=name,
+        rng=as_generator(rng),
+        device=device,
+        checkpoint=checkpoint,
+        resume=resume,
+        progress=progress,
+    )
+    scores = score_parts(model, prepared)
+    model.config["training"] |= {"data": {"file": Path(pairs).name, "sha256": digest}, "rng": rng}
+    model.config["training"]["held_out_species"] = list(held_out_species)
+    model.config["metrics"] = scores.reset_index().to_dict("records")
+    model.save(out, card=model_card(model.config, scores, history, table))
+    remove_checkpoint(checkpoint)
+    return scores
+
+
+def _read_pairs(path: Path) -> tuple[pd.DataFrame, np.ndarray, int, str]:
+    """Read the informative pairs, which rows of the file these are, of how many, and the file's checksum."""
+    if not path.is_file():
+        msg = f"There is no file {str(path)!r}. Give a Parquet table with the columns 'sequence' and 'text'."
+        raise InputError(msg)
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        msg = f"{str(path)!r} cannot be read as a Parquet table ({error})."
+        raise InputError(msg) from error
+    absent = [column for column in ("sequence", "text") if column not in table]
+    if absent:
+        msg = f"{path.name} lacks the columns {examples(absent)}; it has {examples(table.columns, 12)}."
+        raise MissingKeyError(msg)
+    informative = table["informative"].to_numpy(bool) if "informative" in table else np.ones(len(table), bool)
+    kept = np.flatnonzero(informative)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return table.iloc[kept].reset_index(drop=True), kept, len(table), digest
+
+
+def _read_vectors(path: Path, n_rows: int) -> np.ndarray:
+    """Read the vectors of the texts, float32 (n_rows, d)."""
+    try:
+        with path.open("rb") as file:
+            vectors = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        msg = f"{str(path)!r} cannot be read as a NumPy file (.npy) of numbers ({error})."
+        raise InputError(msg) from error
+    if vectors.ndim != 2 or len(vectors) != n_rows:
+        msg = (
+            f"{path.name} holds an array of shape {vectors.shape} for the {n_rows} rows of the Parquet table. Give one row "
+            "of numbers per row of the table, in its order."
+        )
+        raise InputError(msg)
+    return vectors.astype(np.float32)

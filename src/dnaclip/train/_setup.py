@@ -1,0 +1,86 @@
+"""What happens before the first step: do the parts fit, and where do they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dnaclip._errors import InputError, examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lightning_fabric import Fabric
+    from torch import Tensor
+
+    from dnaclip.models import ClipModel
+    from dnaclip.train._config import TrainConfig
+    from dnaclip.train._feed import Feed
+
+__all__ = ["check_fit", "load_weights", "set_up"]
+
+
+def set_up(model: ClipModel, config: TrainConfig, device: torch.device) -> tuple[Fabric, Any, Any]:
+    """Move the model to the device and make its optimiser."""
+    from lightning_fabric import Fabric  # slow to import, and only training needs it
+
+    devices = 1 if device.index is None else [device.index]
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=config.precision)
+    model.to(device)
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [one for one in learned if one.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [one for one in learned if one.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    # With several devices this is where gradients get averaged; the loss then has to gather both sides first.
+    return fabric, *fabric.setup(model, optimizer)
+
+
+def check_fit(
+    model: ClipModel,
+    train: Feed,
+    validation: Feed,
+    config: TrainConfig,
+    device: torch.device,
+    checkpoint: Path | None,
+    *,
+    resume: bool,
+) -> None:
+    """Raise when something does not fit together, before costly work."""
+    msg = None
+    strangers = [name for name in (*train.inputs, *validation.inputs) if name not in model.modalities]
+    if strangers or len(train.inputs) != len(validation.inputs) or len(train.inputs) != len(model.modalities):
+        msg = (
+            f"The model has towers for {list(model.modalities)}, the training feed holds {list(train.inputs)} and the "
+            f"validation feed {list(validation.inputs)}: all three must name the same modalities."
+        )
+    elif config.batch_size > len(train):
+        msg = f"batch_size={config.batch_size} is more than the {len(train)} training pairs. Use at most {len(train)}."
+    elif config.precision == "bf16-mixed" and device.type != "cuda":
+        msg = f"precision='bf16-mixed' needs a CUDA device, and this run is on {device}. Use precision='32-true'."
+    elif not any(parameter.requires_grad for parameter in model.parameters()):
+        msg = "No parameter of the model can be trained: requires_grad is False for all of them."
+    elif checkpoint is None and resume:
+        msg = "resume=True needs the file to go on from: give checkpoint."
+    elif checkpoint is not None and checkpoint.exists() and not resume:
+        msg = f"{str(checkpoint)!r} is there already. Use resume=True to go on from it, or delete it to start afresh."
+    elif checkpoint is not None and not checkpoint.parent.is_dir():
+        msg = f"There is no folder {str(checkpoint.parent)!r} for the checkpoint. Make it first."
+    if msg is not None:
+        raise InputError(msg)
+
+
+def load_weights(model: ClipModel, weights: dict[str, Tensor], path: Path) -> None:
+    own = model.state_dict()
+    # Checked here, because load_state_dict would copy what fits before it complains.
+    differs = [
+        name
+        for name in sorted({*own, *weights})
+        if name not in own or name not in weights or own[name].shape != weights[name].shape
+    ]
+    if differs:
+        msg = f"The weights in {str(path)!r} are those of another model; what differs: {examples(differs)}."
+        raise InputError(msg)
+    model.load_state_dict(weights)
