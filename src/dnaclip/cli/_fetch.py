@@ -1,0 +1,34 @@
+"""`dnaclip fetch`: get files before they are needed, or see which there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["fetch"]
+
+
+def fetch(
+    name: Annotated[
+        str, typer.Argument(help="Name of a file or of a group of files, or 'all'.", show_default=False)
+    ] = "",
+    show_list: Annotated[bool, typer.Option("--list", help="List what can be fetched.")] = False,
+    progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
+) -> None:
+    """Fetch models, embedding tables and text encoders into the cache folder, checked by SHA-256."""
+    from dnaclip import datasets
+
+    assets = datasets.list_assets()
+    if show_list:
+        typer.echo(assets[["group", "kind", "species", "bytes", "licence"]].to_string())
+    elif name == "all":
+        for asset in assets.index:
+            typer.echo(datasets.fetch(asset, progress=progress))
+    elif name and name in set(assets["group"]):
+        typer.echo(datasets.fetch_group(name, progress=progress))
+    elif name:
+        typer.echo(datasets.fetch(name, progress=progress))
+    else:
+        msg = "Say what to fetch: a name, a group or 'all'. --list shows what there is."
+        raise typer.BadParameter(msg)
