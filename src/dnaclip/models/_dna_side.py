@@ -102,7 +102,7 @@ class DnaSide:
     def from_composition(self, features: np.ndarray) -> np.ndarray:
         """Embed composition features: float32 (n, d)."""
         self.composition.eval()
-        return self.composition(torch.from_numpy((features - self.mean) / self.scale)).numpy()
+        return self.composition(torch.tensor((features - self.mean) / self.scale)).numpy()
 
     @torch.no_grad()
     def from_neighbours(self, neighbours: Neighbours, *, memory: Memory | None = None) -> np.ndarray:
@@ -114,6 +114,4 @@ class DnaSide:
         present = neighbours.ids >= 0
         values = memory.values[memory.value_of[np.maximum(neighbours.ids, 0)]]
         self.attention.eval()
-        return self.attention(
-            torch.from_numpy(values), torch.from_numpy(neighbours.evidence()), torch.from_numpy(present)
-        ).numpy()
+        return self.attention(torch.tensor(values), torch.tensor(neighbours.evidence()), torch.tensor(present)).numpy()

@@ -169,7 +169,7 @@ class DnaClip:
             msg = f"vectors must have the shape (n, {self.text.config.in_dim}), got {vectors.shape}."
             raise InputError(msg)
         self.text.eval()
-        return self.text(torch.from_numpy(vectors)).numpy()
+        return self.text(torch.tensor(vectors)).numpy()
 
     def save(self, folder: str | os.PathLike[str], *, card: str) -> Path:
         """Write the model folder, whole or not at all.

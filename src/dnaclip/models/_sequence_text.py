@@ -102,7 +102,8 @@ class SequenceTextModel(ClipModel):
         """
         (features,), (texts,), (neighbours, evidence) = batch["composition"], batch["text"], batch["homology"]
         distinct, where = torch.unique(neighbours.clamp_min(0), return_inverse=True)
-        values = self.text(self.memory[distinct])[where]
+        # Unlike plain indexing, this sums gradients in a fixed order on several threads.
+        values = nn.functional.embedding(where, self.text(self.memory[distinct]))
         return {
             "homology": self.attention(values, evidence, neighbours >= 0),
             "composition": self.composition(features),

@@ -269,10 +269,12 @@ def _untrained(prepared: PreparedPairs, train: np.ndarray, recipe: Recipe, seed:
             dropout=recipe.text_dropout,
             residual=True,
         ),
-        torch.from_numpy(prepared.texts),
+        torch.tensor(prepared.texts),
         seed=seed,
     )
-    texts = torch.from_numpy(prepared.texts[np.unique(prepared.text_of[train])])
+    # torch.tensor copies into aligned memory. NumPy's alignment changes from run to run, and with it the last bits of a
+    # matrix product.
+    texts = torch.tensor(prepared.texts[np.unique(prepared.text_of[train])])
     components = torch.linalg.eigh(texts.T @ texts).eigenvectors.flip(1)[:, : recipe.dimension]
     last_layer = f"layers.{len(model.text.layers) - 1}.weight"
     with torch.no_grad():
@@ -284,7 +286,7 @@ def _untrained(prepared: PreparedPairs, train: np.ndarray, recipe: Recipe, seed:
 def _memory(model: SequenceTextModel, prepared: PreparedPairs, rows: np.ndarray, index: HomologyIndex) -> Memory:
     distinct, value_of = np.unique(prepared.text_of[rows], return_inverse=True)
     with torch.no_grad():
-        values = model.text.eval()(torch.from_numpy(prepared.texts[distinct])).numpy()
+        values = model.text.eval()(torch.tensor(prepared.texts[distinct])).numpy()
     return Memory(index, values, value_of)
 
 
