@@ -5,10 +5,11 @@ from __future__ import annotations
 from dnaclip.train._config import TrainConfig
 from dnaclip.train._evaluate import embed_feed
 from dnaclip.train._feed import Batch, Feed
-from dnaclip.train._fit import Recipe, fit, fit_prepared
+from dnaclip.train._fit import fit, fit_prepared
 from dnaclip.train._folder import train_folder
 from dnaclip.train._loop import History, train_clip
 from dnaclip.train._prepare import PreparedPairs, memory_index, prepare_pairs
+from dnaclip.train._recipe import Recipe
 
 __all__ = [
     "Batch",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +10,10 @@ import torch
 
 from dnaclip._validate import as_generator, check_choice, torch_seed
 from dnaclip.models import DnaClip, DnaSide, Gate, Memory, ProjectorConfig, SequenceTextModel, fit_gate
-from dnaclip.train._config import TrainConfig
 from dnaclip.train._feed import Feed
 from dnaclip.train._loop import History, train_clip
 from dnaclip.train._prepare import PreparedPairs, memory_index, prepare_pairs
+from dnaclip.train._recipe import Recipe
 
 if TYPE_CHECKING:
     import os
@@ -22,49 +22,9 @@ if TYPE_CHECKING:
 
     from dnaclip.encoders import HomologyIndex
 
-__all__ = ["REMEMBER", "Recipe", "fit", "fit_prepared"]
+__all__ = ["REMEMBER", "fit", "fit_prepared"]
 
 REMEMBER = ("all", "train")
-
-
-def _default_training() -> TrainConfig:
-    return TrainConfig(batch_size=1024, max_epochs=8, patience=3, lr=1e-3, weight_decay=0.1, warmup_epochs=0.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What can be tuned about the default model.
-
-    Parameters
-    ----------
-    composition_hidden, composition_dropout
-        Projector of the composition features.
-    text_hidden, text_dropout
-        Text projector; it has a linear part beside the hidden layer, which starts as principal components.
-    dimension
-        Of the shared space.
-    n_neighbours
-        Relatives looked at for each gene.
-    seeds_per_gene
-        Seeds that the memory keeps of each gene at most: size against sensitivity. `None` keeps all.
-    training
-        Settings of the loop.
-
-    Examples
-    --------
-    >>> from dnaclip.train import Recipe, TrainConfig
-    >>> Recipe(composition_hidden=256, training=TrainConfig(max_epochs=3)).dimension
-    128
-    """
-
-    composition_hidden: int = 1024
-    composition_dropout: float = 0.5
-    text_hidden: int = 512
-    text_dropout: float = 0.2
-    dimension: int = 128
-    n_neighbours: int = 16
-    seeds_per_gene: int | None = 160
-    training: TrainConfig = field(default_factory=_default_training)
 
 
 def fit(

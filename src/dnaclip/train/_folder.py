@@ -15,8 +15,9 @@ from dnaclip._validate import as_generator, check_choice
 from dnaclip.models._folder import check_replaceable
 from dnaclip.train._card import model_card
 from dnaclip.train._checkpoint import remove_checkpoint
-from dnaclip.train._fit import REMEMBER, Recipe, fit_prepared
+from dnaclip.train._fit import REMEMBER, fit_prepared
 from dnaclip.train._prepare import prepare_pairs
+from dnaclip.train._recipe import Recipe
 from dnaclip.train._score import score_parts
 
 if TYPE_CHECKING:

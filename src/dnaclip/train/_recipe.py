@@ -1,0 +1,49 @@
+"""Settings of the default model: what can be tuned, and the values that were chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dnaclip.train._config import TrainConfig
+
+__all__ = ["Recipe"]
+
+
+def _default_training() -> TrainConfig:
+    return TrainConfig(batch_size=1024, max_epochs=8, patience=3, lr=1e-3, weight_decay=0.1, warmup_epochs=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What can be tuned about the default model.
+
+    Parameters
+    ----------
+    composition_hidden, composition_dropout
+        Projector of the composition features.
+    text_hidden, text_dropout
+        Text projector; it has a linear part beside the hidden layer, which starts as principal components.
+    dimension
+        Of the shared space.
+    n_neighbours
+        Relatives looked at for each gene.
+    seeds_per_gene
+        Seeds that the memory keeps of each gene at most: size against sensitivity. `None` keeps all.
+    training
+        Settings of the loop.
+
+    Examples
+    --------
+    >>> from dnaclip.train import Recipe, TrainConfig
+    >>> Recipe(composition_hidden=256, training=TrainConfig(max_epochs=3)).dimension
+    128
+    """
+
+    composition_hidden: int = 1024
+    composition_dropout: float = 0.5
+    text_hidden: int = 512
+    text_dropout: float = 0.2
+    dimension: int = 128
+    n_neighbours: int = 16
+    seeds_per_gene: int | None = 160
+    training: TrainConfig = field(default_factory=_default_training)
