@@ -3,9 +3,9 @@
     python scripts/build_tables.py SHARED_DATA --model FOLDER --text-cache FOLDER --out FOLDER "Homo sapiens" ...
 
 The text side holds every gene with text. The DNA side holds every gene with a sequence, embedded from its relatives and
-its composition: a gene's own text, near copies of it and genes with the same text are kept out of the search, so that
-the DNA side does not simply repeat the text side. (The composition part was trained on these genes and remembers some
-of what it saw.) The cache folder holds vectors of texts that are encoded already
+its composition: a gene's own text, near copies of it and genes with the same text are kept out of the search, and its
+composition is read by a network that saw neither (cross-fitting), so that the DNA side does not simply repeat the text
+side. The cache folder holds vectors of texts that are encoded already
 (NAME.parquet with the column text, NAME.npy with one row per text); what is missing is encoded and added.
 """
 
@@ -28,7 +28,7 @@ from dnaclip.datasets._species import find_species
 from dnaclip.encoders import TextEncoder, sequence_features
 from dnaclip.models import DnaClip, Memory, join_parts
 from dnaclip.pp import cluster_pairs, split_pairs
-from dnaclip.train import memory_index
+from dnaclip.train import cross_fit_composition, memory_index
 
 logger = logging.getLogger("build_tables")
 
@@ -40,7 +40,8 @@ class TextVectors:
         self.folder = folder
         files = sorted(folder.glob("*.parquet"))
         texts = [pd.read_parquet(file, columns=["text"])["text"] for file in files]
-        self.rows = pd.Series(np.arange(sum(map(len, texts))), index=pd.concat(texts) if texts else [])
+        rows = pd.Series(np.arange(sum(map(len, texts))), index=pd.concat(texts) if texts else [])
+        self.rows = rows[~rows.index.duplicated()]
         self.vectors = np.concatenate(
             [np.zeros((0, 384), np.float16), *(np.load(f.with_suffix(".npy")) for f in files)]
         )
@@ -75,10 +76,12 @@ def dna_vectors(model: DnaClip, pairs: pd.DataFrame, vectors: TextVectors) -> np
         seeds_per_gene=model.config["recipe"]["seeds_per_gene"],
     )
     neighbours = index.search(features.seeds, k=model.dna.n_neighbours, exclude=(cluster, cluster[rows]))
-    memory = Memory(index, model.project_text(vectors.of(pd.Series(distinct))), text_of[rows])
+    texts = vectors.of(pd.Series(distinct))
+    memory = Memory(index, model.project_text(texts), text_of[rows])
+    composition = cross_fit_composition(model, features.composition, texts, text_of=text_of, cluster=cluster)
     return join_parts(
         model.dna.from_neighbours(neighbours, memory=memory),
-        model.dna.from_composition(features.composition),
+        composition,
         neighbours.significance[:, 0],
         model.dna.gate,
     )

@@ -178,18 +178,18 @@ def test_damaged_vectors_are_refused(change: dict[str, Any], message: str) -> No
     ("change", "message"),
     [
         ({"lengths": None}, "'lengths' cannot be unpacked: KeyError"),
-        ({"steps": pack_integers([5, 1])}, "'steps' does not unpack to the 12 bytes"),
+        ({"steps": pack_integers(np.array([5, 1]))}, "'steps' does not unpack to the 12 bytes"),
         ({"counts": np.array([2, 2**62])}, "'steps' claims to unpack to"),
         ({"counts": np.array(5)}, "'counts' must be two whole numbers"),
-        ({"lengths": pack_integers([1, 1])}, "rows of 2 entries in all do not fit the 3 entries"),
-        ({"lengths": pack_integers([4, -1])}, "do not fit the 3 entries"),
-        ({"steps": pack_integers([5, -1, 1])}, "do not fit"),
-        ({"steps": pack_integers([5, 2**31 - 1, 1])}, "column 2147483652 of a matrix with 100 columns"),
-        ({"steps": pack_integers([99, 1, 1])}, "column 100 of a matrix with 100 columns"),
+        ({"lengths": pack_integers(np.array([1, 1]))}, "rows of 2 entries in all do not fit the 3 entries"),
+        ({"lengths": pack_integers(np.array([4, -1]))}, "do not fit the 3 entries"),
+        ({"steps": pack_integers(np.array([5, -1, 1]))}, "do not fit"),
+        ({"steps": pack_integers(np.array([5, 2**31 - 1, 1]))}, "column 2147483652 of a matrix with 100 columns"),
+        ({"steps": pack_integers(np.array([99, 1, 1]))}, "column 100 of a matrix with 100 columns"),
     ],
 )
 def test_damaged_rows_are_refused(change: dict[str, Any], message: str) -> None:
-    packed = pack_sorted_rows([0, 2, 3], [5, 70, 6]) | change
+    packed = pack_sorted_rows(np.array([0, 2, 3]), np.array([5, 70, 6])) | change
     with pytest.raises(InputError, match=message):
         unpack_sorted_rows({name: data for name, data in packed.items() if data is not None}, n_columns=100)
 
@@ -199,7 +199,7 @@ def test_damaged_rows_are_refused(change: dict[str, Any], message: str) -> None:
     [
         (lambda: pack_vectors(unit_vectors(20, 8), levels=5), unpack_vectors),
         (
-            lambda: pack_sorted_rows([0, 2, 3], [5, 70, 6]),
+            lambda: pack_sorted_rows(np.array([0, 2, 3]), np.array([5, 70, 6])),
             lambda packed: unpack_sorted_rows(packed, n_columns=100),
         ),
     ],

@@ -37,7 +37,7 @@ def sequences(families: tuple[pd.DataFrame, np.ndarray]) -> list[str]:
 def model(families: tuple[pd.DataFrame, np.ndarray]) -> DnaClip:
     pairs, vectors = families
     training = TrainConfig(batch_size=32, max_epochs=3, lr=3e-3)
-    recipe = Recipe(composition_hidden=16, text_hidden=16, training=training)
+    recipe = Recipe(composition_hidden=(16,), text_hidden=(16,), training=training)
     return fit(pairs, recipe=recipe, text_vectors=vectors, device="cpu", progress=False)[0]
 
 

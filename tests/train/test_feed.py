@@ -163,3 +163,10 @@ def test_names_rows_that_are_not_finite(bad: float) -> None:
         Feed(inputs)
     # Genes that lack a modality are no trouble when they are left out.
     assert len(Feed(inputs, rows=torch.arange(9000)[text.isfinite().all(1)])) == 8910
+
+
+def test_a_feed_of_another_kind_stays_one_on_its_device() -> None:
+    class Backwards(Feed):
+        pass
+
+    assert isinstance(Backwards({"dna": torch.zeros(3, 2), "text": torch.zeros(3, 2)}).to("cpu"), Backwards)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dnaclip.train import PreparedPairs
 
 Families = tuple[pd.DataFrame, np.ndarray]
-RECIPE = Recipe(composition_hidden=32, text_hidden=32, training=TrainConfig(batch_size=32, max_epochs=5, lr=3e-3))
+RECIPE = Recipe(composition_hidden=(32,), text_hidden=(32,), training=TrainConfig(batch_size=32, max_epochs=5, lr=3e-3))
 
 
 def run(families: Families, **options: Any) -> tuple[DnaClip, History]:

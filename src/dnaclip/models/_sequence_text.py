@@ -39,6 +39,8 @@ class SequenceTextModel(ClipModel):
         Text vectors that neighbours point to, float32 (m, text.in_dim).
     logit_scale
         What similarities are multiplied by, at the start.
+    learn_scale
+        Whether training changes it; each part of the DNA side has a scale of its own.
     loss
         A name in `LOSSES`.
     seed
@@ -68,13 +70,14 @@ class SequenceTextModel(ClipModel):
         memory: Tensor,
         *,
         logit_scale: float = 20.0,
+        learn_scale: bool = True,
         loss: str = "clip",
         seed: int = 0,
     ) -> None:
         towers = {"composition": Projector(composition, seed=seed), "text": Projector(text, seed=seed + 1)}
-        super().__init__(towers, logit_scale=logit_scale, loss=loss)
+        super().__init__(towers, logit_scale=logit_scale, learn_scale=learn_scale, loss=loss)
         self.attention = NeighbourAttention(seed=seed + 2)
-        self.composition_log_scale = nn.Parameter(torch.tensor(math.log(logit_scale)))
+        self.composition_log_scale = nn.Parameter(torch.tensor(math.log(logit_scale)), requires_grad=learn_scale)
         # The memory is data, not weights: it belongs in no checkpoint.
         self.register_buffer("memory", memory, persistent=False)
 

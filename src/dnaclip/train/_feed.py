@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,12 +123,11 @@ class Feed:
 
     def to(self, device: torch.device | str) -> Feed:
         """Return the same feed with its tensors on `device`."""
-        moved = Feed.__new__(Feed)
+        moved = copy(self)
         moved.inputs = {name: tuple(one.to(device) for one in group) for name, group in self.inputs.items()}
         moved.rows = self.rows.to(device)
         moved.same = None if self.same is None else self.same.to(device)
         moved.weights = None if self.weights is None else self.weights.to(device)
-        moved.transform = self.transform
         return moved
 
     def epoch(self, *, seed: int, epoch: int, batch_size: int) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from dnaclip.train._recipe import Recipe
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     import pandas as pd
 
@@ -92,7 +94,7 @@ def fit(
     >>> codons = [a + b + c for a in "ACG" for b in "ACGT" for c in "ACGT"]  # none of them is a stop
     >>> sequences = ["".join(rng.choice(codons, 100)) for _ in range(60)]
     >>> pairs = pd.DataFrame({"sequence": sequences, "text": [f"gene {i}" for i in range(60)]})
-    >>> recipe = Recipe(composition_hidden=8, text_hidden=8, training=TrainConfig(batch_size=32, max_epochs=1))
+    >>> recipe = Recipe(composition_hidden=(8,), text_hidden=(8,), training=TrainConfig(batch_size=32, max_epochs=1))
     >>> vectors = rng.normal(size=(60, 16))
     >>> model, history = fit(pairs, recipe=recipe, text_vectors=vectors, device="cpu", progress=False)
     >>> model.encode_dna(sequences[:2]).shape
@@ -134,6 +136,7 @@ def fit_prepared(
     remember: str = "all",
     name: str = "my-dnaclip",
     rng: int | np.random.Generator | None = 0,
+    make_feed: Callable[..., Feed] = Feed,
     **loop: Any,
 ) -> tuple[DnaClip, History]:
     """Train on prepared pairs, so that several seeds can share one preparation.
@@ -144,6 +147,9 @@ def fit_prepared(
         From :func:`prepare_pairs`, with the `n_neighbours` and `seeds_per_gene` of the recipe.
     recipe, remember, name, rng
         As in :func:`fit`.
+    make_feed
+        Makes the feed of the training genes; called as `Feed(inputs, rows=..., same=...)`. This is the place for another
+        sampling or for augmentation.
     **loop
         `device`, `checkpoint`, `resume`, `callbacks` and `progress` of :func:`train_clip`.
 
@@ -181,7 +187,7 @@ def fit_prepared(
     model = _untrained(prepared, train, recipe, torch_seed(generator))
     history = train_clip(
         model,
-        Feed(inputs, rows=train, same=prepared.text_of),
+        make_feed(inputs, rows=train, same=prepared.text_of),
         Feed(inputs, rows=prepared.rows("validation"), same=prepared.text_of),
         recipe.training,
         rng=generator,
@@ -219,17 +225,19 @@ def _untrained(prepared: PreparedPairs, train: np.ndarray, recipe: Recipe, seed:
         ProjectorConfig(
             in_dim=prepared.features.composition.shape[1],
             out_dim=recipe.dimension,
-            hidden=(recipe.composition_hidden,),
+            hidden=recipe.composition_hidden,
             dropout=recipe.composition_dropout,
         ),
         ProjectorConfig(
             in_dim=width,
             out_dim=recipe.dimension,
-            hidden=(recipe.text_hidden,),
+            hidden=recipe.text_hidden,
             dropout=recipe.text_dropout,
             residual=True,
         ),
         torch.tensor(prepared.texts),
+        logit_scale=recipe.logit_scale,
+        learn_scale=recipe.learn_scale,
         seed=seed,
     )
     # torch.tensor copies into aligned memory. NumPy's alignment changes from run to run, and with it the last bits of a
@@ -267,7 +275,7 @@ def _config(name: str, recipe: Recipe, prepared: PreparedPairs, history: History
     return {
         "name": name,
         "text_encoder": prepared.text_encoder,
-        "recipe": asdict(recipe),
+        "recipe": json.loads(json.dumps(asdict(recipe))),  # as it will be read again: tuples become lists
         "training": {
             "pairs": dict(zip(parts.tolist(), sizes.tolist(), strict=True)),
             "remembered_genes": remember,

@@ -20,9 +20,11 @@ class Recipe:
     Parameters
     ----------
     composition_hidden, composition_dropout
-        Projector of the composition features.
+        Hidden layers of the projector of composition features; none makes it linear.
     text_hidden, text_dropout
-        Text projector; it has a linear part beside the hidden layer, which starts as principal components.
+        Hidden layers of the text projector; it has a linear part beside them, which starts as principal components.
+    logit_scale, learn_scale
+        Inverse temperature at the start, and whether training changes it.
     dimension
         Of the shared space.
     n_neighbours
@@ -35,14 +37,16 @@ class Recipe:
     Examples
     --------
     >>> from dnaclip.train import Recipe, TrainConfig
-    >>> Recipe(composition_hidden=256, training=TrainConfig(max_epochs=3)).dimension
+    >>> Recipe(composition_hidden=(256,), training=TrainConfig(max_epochs=3)).dimension
     128
     """
 
-    composition_hidden: int = 1024
+    composition_hidden: tuple[int, ...] = (1024,)
     composition_dropout: float = 0.5
-    text_hidden: int = 512
+    text_hidden: tuple[int, ...] = (512,)
     text_dropout: float = 0.2
+    logit_scale: float = 20.0
+    learn_scale: bool = True
     dimension: int = 128
     n_neighbours: int = 16
     seeds_per_gene: int | None = 160
