@@ -11,19 +11,20 @@ __all__ = ["fetch"]
 
 def fetch(
     name: Annotated[
-        str, typer.Argument(help="Name of a file or of a group of files, or 'all'.", show_default=False)
+        str, typer.Argument(help="Name of a file or of a group of files, or 'all' (but data sets).", show_default=False)
     ] = "",
     show_list: Annotated[bool, typer.Option("--list", help="List what can be fetched.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
 ) -> None:
-    """Fetch models, embedding tables and text encoders into the cache folder, checked by SHA-256."""
+    """Fetch models, embedding tables and text encoders into the cache folder, and check them."""
     from dnaclip import datasets
 
     assets = datasets.list_assets()
     if show_list:
         typer.echo(assets[["group", "kind", "species", "bytes", "licence"]].to_string())
     elif name == "all":
-        for asset in assets.index:
+        # Data sets of others are large, and nobody wants all of them.
+        for asset in assets.index[assets["kind"] != "dataset"]:
             typer.echo(datasets.fetch(asset, progress=progress))
     elif name and name in set(assets["group"]):
         typer.echo(datasets.fetch_group(name, progress=progress))

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from dnaclip.datasets._complete import complete_table
+from dnaclip.datasets._convert_conditions import convert_conditions
 from dnaclip.datasets._fetch import fetch, fetch_group
+from dnaclip.datasets._gene_sets import gene_sets
+from dnaclip.datasets._hct116 import hct116
 from dnaclip.datasets._load import load_table
+from dnaclip.datasets._perturb_seq import (
+    adamson2016,
+    dixit2016,
+    norman2019,
+    papalexi2021,
+    replogle2022_k562,
+    replogle2022_rpe1,
+    virtual_cell_challenge,
+)
 from dnaclip.datasets._registry import DEFAULT_MODEL, list_assets
 from dnaclip.datasets._table import EmbeddingTable
 
-__all__ = ["DEFAULT_MODEL", "EmbeddingTable", "complete_table", "fetch", "fetch_group", "list_assets", "load_table"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "EmbeddingTable",
+    "adamson2016",
+    "complete_table",
+    "convert_conditions",
+    "dixit2016",
+    "fetch",
+    "fetch_group",
+    "gene_sets",
+    "hct116",
+    "list_assets",
+    "load_table",
+    "norman2019",
+    "papalexi2021",
+    "replogle2022_k562",
+    "replogle2022_rpe1",
+    "virtual_cell_challenge",
+]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK", "BsdSum", "Expected"]
 
 CHUNK = 1 << 20
+# A file of unknown size is not read beyond this, so that a server which never ends cannot fill every disk.
+MOST_BYTES = 64 << 30
 
 
 class Digest(Protocol):
@@ -61,7 +63,12 @@ def _rotations() -> list[int]:
     return [(total & 0xFFFF) >> 1 | (total & 1) << 15 for total in range(0x10000 + 0xFF)]
 
 
-_ALGORITHMS: dict[str, Callable[[], Digest]] = {"sha256": hashlib.sha256, "sum -r": BsdSum}
+def _md5() -> Digest:
+    # Against damage, not against malice: where this is used, the provider publishes nothing better.
+    return hashlib.md5(usedforsecurity=False)
+
+
+_ALGORITHMS: dict[str, Callable[[], Digest]] = {"sha256": hashlib.sha256, "md5": _md5, "sum -r": BsdSum}
 
 
 @dataclass(frozen=True)
@@ -71,22 +78,22 @@ class Expected:
     Parameters
     ----------
     checksum
-        As text, in the form that the algorithm prints.
+        As text, in the form that the algorithm prints; empty when it is not known.
     size
-        In units of `unit` bytes, the last one counted whole.
+        In units of `unit` bytes, the last one counted whole; None when it is not known.
     algorithm
-        `"sha256"` or `"sum -r"`.
+        `"sha256"`, `"md5"` or `"sum -r"`.
     """
 
     checksum: str
-    size: int
+    size: int | None
     algorithm: str = "sha256"
     unit: int = 1
 
     @property
     def most_bytes(self) -> int:
         """No byte beyond this one needs to be read to know that a file is wrong."""
-        return self.size * self.unit
+        return MOST_BYTES if self.size is None else self.size * self.unit
 
     def digest(self) -> Digest:
         """Start a checksum."""
@@ -94,14 +101,17 @@ class Expected:
 
     def describe(self) -> str:
         """Size and checksum in words."""
-        return f"{_size(self.size, self.unit)}, {self.algorithm} {self.checksum}"
+        size = "size not known" if self.size is None else _size(self.size, self.unit)
+        return f"{size}, {f'{self.algorithm} {self.checksum}' if self.checksum else 'no checksum known'}"
 
     def problem(self, digest: Digest, n_bytes: int) -> str:
         """Say what is wrong with a file of this checksum and size; nothing when it is right."""
         size = -(-n_bytes // self.unit)
-        if size != self.size:
+        if self.size is not None and size != self.size:
             return f"it has {_size(size, self.unit)} instead of {_size(self.size, self.unit)}"
-        if digest.hexdigest() != self.checksum:
+        if n_bytes == 0 and self.size is None:
+            return "it is empty"
+        if self.checksum and digest.hexdigest() != self.checksum:
             return f"its checksum is {self.algorithm} {digest.hexdigest()} instead of {self.checksum}"
         return ""
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from dnaclip._errors import DownloadError
 from dnaclip.datasets._cache import cached, problem_of
+from dnaclip.datasets._first_use import cached_on_trust
 from dnaclip.datasets._registry import assets_of_group, get_asset, load_registry
 from dnaclip.datasets._settings import MIRROR_VARIABLE, cache_folder, mirror
 
 if TYPE_CHECKING:
     from dnaclip.datasets._registry import Asset
 
-__all__ = ["fetch", "fetch_group"]
+__all__ = ["fetch", "fetch_asset", "fetch_group"]
 
 BUNDLED = Path(__file__).with_name("bundled")
 
@@ -23,8 +24,10 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 
     A file that comes with the package is used from there. Any other is kept in the folder `DNACLIP_DATA_DIR` (by
     default the cache of the operating system) and fetched once, from `DNACLIP_MIRROR` (an http(s) address or a folder)
-    if that is set and otherwise from its public address; `DNACLIP_OFFLINE=1` forbids the network. Size and SHA-256 are
-    checked wherever it comes from, at its first use in a process. Any number of processes may ask at once.
+    if that is set and otherwise from its public address; `DNACLIP_OFFLINE=1` forbids the network. Size and checksum are
+    checked wherever it comes from, at its first use in a process: SHA-256, or for data sets of others what is published.
+    Of those without any checksum the first copy is trusted, with a warning, and later ones must be equal to it. Any
+    number of processes may ask at once.
 
     Parameters
     ----------
@@ -57,7 +60,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     asset = get_asset(name)
     if (BUNDLED / asset.file).is_file():
         return _bundled(asset)
-    return _cached(asset, progress=progress)
+    return fetch_asset(asset, progress=progress)
 
 
 def fetch_group(name: str, *, progress: bool = True) -> Path:
@@ -97,7 +100,7 @@ def fetch_group(name: str, *, progress: bool = True) -> Path:
             _bundled(asset)
         return BUNDLED / name
     for asset in members:
-        _cached(asset, progress=progress)
+        fetch_asset(asset, progress=progress)
     return cache_folder() / name
 
 
@@ -113,11 +116,16 @@ def _bundled(asset: Asset) -> Path:
     return path
 
 
-def _cached(asset: Asset, *, progress: bool) -> Path:
+def fetch_asset(asset: Asset, *, progress: bool) -> Path:
+    """Return the local copy of an asset that is not bundled, registered or not."""
     elsewhere = mirror()
+    source: str | Path | None
     if isinstance(elsewhere, Path):
-        return cached(asset.file, elsewhere / asset.file, asset.expected, progress=progress)
-    source = f"{elsewhere}/{asset.file}" if elsewhere else load_registry().url(asset)
+        source = elsewhere / asset.file
+    else:
+        source = f"{elsewhere}/{asset.file}" if elsewhere else load_registry().url(asset)
+    if source and not asset.expected.checksum:
+        return cached_on_trust(asset.file, source, asset.bytes, progress=progress)
     if source:
         return cached(asset.file, source, asset.expected, progress=progress)
     target = cache_folder() / asset.file

@@ -31,7 +31,8 @@ __all__ = [
 REGISTRY_FILE = Path(__file__).with_name("registry.yaml")
 DEFAULT_MODEL = "dnaclip-base"
 _SHA256 = re.compile("[0-9a-f]{64}")
-KINDS = ("embeddings", "model-file", "text-encoder")
+_MD5 = re.compile("[0-9a-f]{32}")
+KINDS = ("dataset", "embeddings", "gene-sets", "model-file", "text-encoder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +43,25 @@ class Asset:
     """What users call it."""
     file: str
     """Its place below the bundled folder, the cache or a mirror, `/` between the parts."""
-    bytes: int
-    sha256: str
+    bytes: int | None = None
+    """Size; None where the provider of a data set does not tell it."""
+    sha256: str = ""
+    """Checksum; empty where the provider of a data set publishes none or another one."""
+    md5: str = ""
+    """Checksum of a data set without a SHA-256."""
     kind: str
-    """One of `embeddings`, `model-file`, `text-encoder`."""
+    """One of `dataset`, `embeddings`, `gene-sets`, `model-file`, `text-encoder`."""
     licence: str
     species: str = ""
-    """For embeddings."""
+    """For embeddings and gene sets."""
     dimension: int | None = None
     """Length of the vectors, for embeddings and models."""
     model: str = ""
     """Name of the model that made it, or that it is part of."""
     url: str | None = None
     """Public address; None: below the registry's `base_url`."""
+    note: str = ""
+    """What is not certain about it, for data sets of others."""
 
     @property
     def group(self) -> str:
@@ -64,6 +71,8 @@ class Asset:
     @property
     def expected(self) -> Expected:
         """What a local copy must be."""
+        if self.md5 and not self.sha256:
+            return Expected(self.md5, self.bytes, "md5")
         return Expected(self.sha256, self.bytes)
 
 
@@ -90,7 +99,7 @@ def list_assets() -> pd.DataFrame:
     Returns
     -------
     One row per file, indexed by name, with the columns `group`, `file`, `kind`, `species`, `model`, `dimension`,
-    `bytes`, `sha256`, `licence` and `url`.
+    `bytes`, `sha256`, `md5`, `licence`, `note` and `url`. Sizes and checksums that are not known are missing or empty.
 
     Examples
     --------
@@ -101,10 +110,10 @@ def list_assets() -> pd.DataFrame:
     import pandas as pd
 
     registry = load_registry()
-    columns = ["group", "file", "kind", "species", "model", "dimension", "bytes", "sha256", "licence"]
+    columns = ["group", "file", "kind", "species", "model", "dimension", "bytes", "sha256", "md5", "licence", "note"]
     rows = [[getattr(asset, name) for name in columns] + [registry.url(asset)] for asset in registry.assets.values()]
     table = pd.DataFrame(rows, columns=[*columns, "url"], index=pd.Index(registry.assets, name="name"))
-    return table.astype({"dimension": "Int64"})
+    return table.astype({"dimension": "Int64", "bytes": "Int64"})
 
 
 def get_asset(name: str) -> Asset:
@@ -176,7 +185,9 @@ def _load(path: Path) -> Registry:
 
 def _read_asset(entry: Any) -> Asset:
     known = {field.name for field in fields(Asset)}
-    needed = {"name", "file", "bytes", "sha256", "kind", "licence"}
+    # Of data sets of others not everything is known; what is ours is always checked in full.
+    of_others = isinstance(entry, dict) and entry.get("kind") == "dataset"
+    needed = {"name", "file", "kind", "licence", *(["url"] if of_others else ["bytes", "sha256"])}
     if not isinstance(entry, dict) or not needed <= set(entry) <= known:
         msg = f"Registry entry {entry!r}: it must have {sorted(needed)}, and may have {sorted(known - needed)}."
         raise InputError(msg)
@@ -185,9 +196,10 @@ def _read_asset(entry: Any) -> Asset:
     check_file(asset.file, what="the file of an asset")
     _read_url(asset.url, "url")
     wrong = [
-        *(["bytes"] if type(asset.bytes) is not int or asset.bytes < 1 else []),
+        *(["bytes"] if "bytes" in entry and (type(asset.bytes) is not int or asset.bytes < 1) else []),
         # A checksum of nothing but digits must stand in quotes, or YAML reads a number.
-        *(["sha256"] if not isinstance(asset.sha256, str) or not _SHA256.fullmatch(asset.sha256) else []),
+        *(["sha256"] if "sha256" in entry and not _is_checksum(asset.sha256, _SHA256) else []),
+        *(["md5"] if "md5" in entry and not _is_checksum(asset.md5, _MD5) else []),
         *(["kind"] if asset.kind not in KINDS else []),
         *(["licence"] if not isinstance(asset.licence, str) or not asset.licence else []),
     ]
@@ -195,6 +207,10 @@ def _read_asset(entry: Any) -> Asset:
         msg = f"Registry entry {asset.name!r}: wrong {', '.join(wrong)}. Kinds are {', '.join(KINDS)}."
         raise InputError(msg)
     return asset
+
+
+def _is_checksum(value: object, form: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 def _read_url(url: Any, field: str) -> str | None:

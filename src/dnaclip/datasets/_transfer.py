@@ -131,7 +131,11 @@ def _download(url: str, sink: _Sink, expected: Expected | None, *, progress: boo
 
     show_bar = progress and expected is not None
     bar = tqdm(
-        total=expected.most_bytes if expected else None, desc=label, unit="B", unit_scale=True, disable=not show_bar
+        total=expected.most_bytes if expected and expected.size is not None else None,
+        desc=label,
+        unit="B",
+        unit_scale=True,
+        disable=not show_bar,
     )
     answers: list[requests.Response] = []
     downloader = pooch.HTTPDownloader(
