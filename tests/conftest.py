@@ -6,6 +6,7 @@ import contextlib
 import copy
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,10 +132,16 @@ def embedded() -> ad.AnnData:
 def unchanged() -> Callable[[ad.AnnData], contextlib.AbstractContextManager[None]]:
     """Context in which nothing of an AnnData object may change."""
 
+    def plain(value: object) -> object:
+        """Turn tables, which NumPy cannot compare, into dictionaries of arrays."""
+        if isinstance(value, pd.DataFrame):
+            return {"index": value.index.to_numpy(), **{name: value[name].to_numpy() for name in value.columns}}
+        return {key: plain(part) for key, part in value.items()} if isinstance(value, Mapping) else copy.deepcopy(value)
+
     def parts(adata: ad.AnnData) -> dict[str, object]:
         x = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
         matrices = {name: {k: np.array(v) for k, v in getattr(adata, name).items()} for name in ("varm", "obsm")}
-        return {"X": None if x is None else np.array(x), "uns": copy.deepcopy(dict(adata.uns)), **matrices}
+        return {"X": None if x is None else np.array(x), "uns": plain(adata.uns), **matrices}
 
     @contextlib.contextmanager
     def check(adata: ad.AnnData) -> Iterator[None]:

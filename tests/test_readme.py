@@ -67,8 +67,8 @@ def test_the_python_that_needs_a_download_runs(tmp_path: Path) -> None:
 
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "all-MiniLM-L6-v2").symlink_to(get_model_path(), target_is_directory=True)
-    # Only the last of the other blocks, which loads the model and the table, is needed before.
-    before = [code for needs_download, code in BLOCKS if not needs_download][-1]
+    # Of the other blocks only the one that loads the model and the table is needed before.
+    before = next(code for needs_download, code in BLOCKS if "load_table" in code and not needs_download)
     code = "\n".join(["import dnaclip", before, *(code for needs_download, code in BLOCKS if needs_download)])
     output = run(code, tmp_path, DNACLIP_MIRROR=str(tmp_path / "mirror"))
     assert output.count("symbol") == 2

@@ -11,6 +11,7 @@ __all__ = [
     "DnaclipError",
     "DownloadError",
     "InputError",
+    "LanguageModelError",
     "MissingDependencyError",
     "MissingKeyError",
     "TrainingError",
@@ -36,6 +37,10 @@ class MissingKeyError(DnaclipError, KeyError):
 
 class DownloadError(DnaclipError, OSError):
     """A file could not be fetched, or what was fetched is not what the registry promises."""
+
+
+class LanguageModelError(DnaclipError, RuntimeError):
+    """A language model gave no answer, or a limit on requests or cost is reached."""
 
 
 class MissingDependencyError(DnaclipError, ImportError):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dnaclip._errors import InputError, MissingKeyError, examples
 
-__all__ = ["as_generator", "check_choice", "check_count", "check_key", "clean_params", "torch_seed"]
+__all__ = ["as_generator", "check_choice", "check_count", "check_key", "check_share", "clean_params", "torch_seed"]
 
 
 def as_generator(rng: int | np.random.Generator | None) -> np.random.Generator:
@@ -45,6 +45,13 @@ def check_key(key: object, present: Collection[str], *, where: str, hint: str = 
     if key not in present:
         msg = f"{key!r} is not in {where}. Present: {examples([k for k in present if k is not None], 10) or 'nothing'}. {hint}"
         raise MissingKeyError(msg.rstrip())
+
+
+def check_share(name: str, value: object) -> None:
+    """Raise when `value` is not a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value <= 1:
+        msg = f"{name} must be a number from 0 to 1, got {value!r}."
+        raise InputError(msg)
 
 
 def clean_params(params: Mapping[str, Any]) -> dict[str, Any]:

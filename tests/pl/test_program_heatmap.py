@@ -57,7 +57,7 @@ def test_labels_and_colours(scored: ad.AnnData) -> None:
     ax = pl.program_heatmap(scored, "cell_type")
     image: Any = ax.images[0]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("cell type", "gene program")
-    assert image.colorbar.ax.get_ylabel() == "mean score, z-scored per program"
+    assert image.colorbar.ax.get_ylabel() == "mean score\n(z-scored per program)"
     assert image.norm.vmin == -image.norm.vmax
     assert image.norm.vmax == pytest.approx(np.abs(image.get_array()).max())
 
@@ -107,6 +107,18 @@ def test_one_program(scored: ad.AnnData) -> None:
     ax = pl.program_heatmap(scored, "cell_type", program_key="one")
     assert table_of(ax).shape == (1, 3)
     assert ax.get_ylabel() == "one"
+
+
+@pytest.mark.parametrize("n_programs", [1, 2, 6])
+def test_the_label_of_the_colour_bar_is_not_cut(scored: ad.AnnData, n_programs: int) -> None:
+    scored.var["few"] = [f"P{i % n_programs}" for i in range(scored.n_vars)]
+    tl.score_programs(scored, program_key="few")
+    ax = pl.program_heatmap(scored, "cell_type", program_key="few")
+    ax.figure.canvas.draw()
+    image: Any = ax.images[0]
+    label, page = image.colorbar.ax.yaxis.label.get_window_extent(), ax.figure.bbox
+    assert page.y0 <= label.y0 < label.y1 <= page.y1
+    assert label.x1 <= page.x1
 
 
 def test_it_draws_on_the_axes_given(scored: ad.AnnData) -> None:

@@ -46,6 +46,27 @@ def by_formula(x: np.ndarray, program: pd.Series, n_bins: int = 25) -> np.ndarra
     return scores
 
 
+def by_z(x: np.ndarray, program: pd.Series) -> np.ndarray:
+    sd = x.std(axis=0)
+    z = np.where(sd > 1e-9, (x - x.mean(axis=0)) / np.where(sd > 1e-9, sd, 1), 0)
+    return np.stack([z[:, program == name].mean(axis=1) for name in ("P1", "P2", "P10")], axis=1)
+
+
+def by_ranks(x: np.ndarray, program: pd.Series, n_ranks: int, n_shuffles: int = 400) -> np.ndarray:
+    """Area under the recovery curve, cell by cell, ties broken at random, mean over many ways to break them."""
+    rng = np.random.default_rng(0)
+    scores = np.zeros((len(x), 3))
+    for _ in range(n_shuffles):
+        rank = np.empty(x.shape, dtype=int)
+        for cell, row in enumerate(x):
+            rank[cell, np.lexsort((rng.random(len(row)), -row))] = np.arange(1, len(row) + 1)
+        for p, name in enumerate(("P1", "P2", "P10")):
+            size = (program == name).sum()
+            area = np.maximum(n_ranks - rank[:, program == name], 0).sum(axis=1)
+            scores[:, p] += area / np.maximum(n_ranks - np.arange(1, size + 1), 0).sum() / n_shuffles
+    return scores
+
+
 @pytest.mark.parametrize("n_bins", [1, 3, 25])
 def test_equal_to_the_formula(n_bins: int) -> None:
     adata = with_programs(log_normal())
@@ -106,7 +127,10 @@ def test_what_is_recorded() -> None:
     assert record["scores"]["programs"].tolist() == ["P1", "P2", "P10"], "categories in order, unused ones left out"
     assert record["scores"]["params"] | {"dnaclip_version": ""} == {
         "program_key": "gene_program",
+        "method": "mean",
+        "weights": None,
         "n_bins": 5,
+        "top_fraction": None,
         "layer": None,
         "dnaclip_version": "",
     }
@@ -131,6 +155,113 @@ def test_programs_may_be_plain_strings() -> None:
     tl.score_programs(adata)
     assert adata.uns["gene_program"]["scores"]["programs"].tolist() == ["P1", "P10", "P2"]
     np.testing.assert_array_equal(adata.obsm["gene_program"], expected.obsm["gene_program"][:, [0, 2, 1]])
+
+
+# -- other methods ---------------------------------------------------------------------------------------------------
+
+
+def test_mean_of_z_scores() -> None:
+    x = log_normal()
+    x[:, 2], x[:, 5] = 0, 1.1  # never vary
+    adata = with_programs(x)
+    tl.score_programs(adata, method="mean_z")
+    np.testing.assert_allclose(adata.obsm["gene_program"], by_z(x, adata.var["gene_program"]), atol=1e-5)
+
+
+def test_ranks_without_ties() -> None:
+    x = np.random.default_rng(0).random((20, 90))
+    adata = with_programs(x)
+    tl.score_programs(adata, method="aucell", top_fraction=0.2)
+    expected = by_ranks(x, adata.var["gene_program"], 18, n_shuffles=1)
+    np.testing.assert_allclose(adata.obsm["gene_program"], expected, atol=1e-6)
+
+
+def test_ties_share_what_their_ranks_are_worth() -> None:
+    x = np.random.default_rng(0).poisson(0.7, (6, 90)).astype(float)
+    adata = with_programs(sparse.csr_matrix(x))
+    tl.score_programs(adata, method="aucell", top_fraction=0.5)
+    expected = by_ranks(x, adata.var["gene_program"], 45)
+    np.testing.assert_allclose(adata.obsm["gene_program"], expected, atol=0.02)
+
+
+def test_negative_values_rank_after_zeros() -> None:
+    x = np.random.default_rng(0).poisson(0.7, (6, 90)) - 1.0
+    adata, shifted = with_programs(sparse.csr_matrix(x)), with_programs(x + 1)
+    tl.score_programs(adata, method="aucell", top_fraction=0.9)
+    tl.score_programs(shifted, method="aucell", top_fraction=0.9)
+    np.testing.assert_allclose(adata.obsm["gene_program"], shifted.obsm["gene_program"], atol=1e-6)
+
+
+def test_ranks_are_those_of_each_cell_alone() -> None:
+    adata = with_programs(np.expm1(log_normal()).round())
+    tl.score_programs(adata, method="aucell")  # raw counts give no warning
+    logged = with_programs(np.log1p(adata.X))
+    tl.score_programs(logged, method="aucell")
+    np.testing.assert_allclose(adata.obsm["gene_program"], logged.obsm["gene_program"], atol=1e-6)
+    one = logged[7:8].copy()
+    tl.score_programs(one, method="aucell")
+    np.testing.assert_array_equal(one.obsm["gene_program"][0], logged.obsm["gene_program"][7])
+    assert logged.obsm["gene_program"].min() >= 0
+    assert logged.obsm["gene_program"].max() <= 1
+
+
+def test_a_program_on_top_scores_one() -> None:
+    x = log_normal()
+    program = with_programs(x).var["gene_program"]
+    x[:, program == "P1"] += 100
+    adata = with_programs(x)
+    tl.score_programs(adata, method="aucell", top_fraction=0.5)
+    np.testing.assert_allclose(adata.obsm["gene_program"][:, 0], 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["mean_z", "aucell"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
+def test_other_methods_on_every_kind_of_matrix(
+    kind: Callable[..., Any], method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    da = pytest.importorskip("dask.array")
+    x = log_normal()
+    expected = with_programs(x)
+    tl.score_programs(expected, method=method)
+    monkeypatch.setattr(_matrix, "BLOCK_VALUES", 700)
+    adata = with_programs(kind(x))
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    lazy = with_programs(da.from_array(x, chunks=(13, 90)).map_blocks(kind))
+    for form in (adata, backed, lazy):
+        tl.score_programs(form, method=method)
+        np.testing.assert_allclose(form.obsm["gene_program"], expected.obsm["gene_program"], atol=1e-5)
+    backed.file.close()
+
+
+# -- weights ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["mean", "mean_z"])
+def test_weights_of_one_change_nothing(method: Any) -> None:
+    adata = with_programs(log_normal())
+    tl.score_programs(adata, method=method)
+    adata.varm["weights"] = pd.get_dummies(adata.var["gene_program"], dtype=float)[["P10", "P2"]] * 3
+    tl.score_programs(adata, method=method, weights="weights", key_added="weighted")
+    assert adata.uns["weighted"]["scores"]["programs"].tolist() == ["P10", "P2"]
+    np.testing.assert_allclose(adata.obsm["weighted"], adata.obsm["gene_program"][:, [2, 1]], atol=1e-6)
+
+
+def test_weights_are_those_of_a_weighted_mean() -> None:
+    x = log_normal()
+    weights = np.random.default_rng(0).random((90, 2))
+    adata = ad.AnnData(x, varm={"weights": weights}, uns={"gene_program": {"programs": np.array(["a", "b"], object)}})
+    tl.score_programs(adata, weights="weights", n_bins=1)
+    expected = x @ (weights / weights.sum(axis=0)) - x.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(adata.obsm["gene_program"], expected, atol=1e-5)
+
+
+def test_membership_can_weigh(embedded: ad.AnnData) -> None:
+    tl.gene_programs(embedded, n_neighbors=12)
+    tl.score_programs(embedded, weights="gene_program_membership")
+    scores = pd.DataFrame(embedded.obsm["gene_program"]).groupby(embedded.obs["cell_type"].to_numpy()).mean()
+    assert scores.shape[1] == 4
+    assert len(set(scores.idxmax()[:3])) == 3
 
 
 # -- kinds of matrix -------------------------------------------------------------------------------------------------
@@ -290,6 +421,15 @@ def test_a_binary_matrix_gives_no_warning() -> None:
         ({"program_key": "program"}, MissingKeyError, r"'program' is not in adata.var.*Run dnaclip.tl.gene_programs"),
         ({"program_key": "nothing"}, InputError, r"No gene is in a program: adata.var\['nothing'\] holds nothing but NaN"),
         ({"layer": "log"}, MissingKeyError, "'log' is not in adata.layers. Present: nothing"),
+        ({"method": "ulm"}, InputError, "method='ulm' is not known. Use one of: 'mean', 'mean_z', 'aucell'"),
+        ({"top_fraction": 5}, InputError, "top_fraction must be a number from 0 to 1, got 5"),
+        ({"weights": "w"}, MissingKeyError, r"'w' is not in adata.varm.*Run dnaclip.tl.gene_programs"),
+        ({"weights": "negative"}, InputError, r"adata.varm\['negative'\] holds NaN, infinite or negative values"),
+        ({"weights": "gaps"}, InputError, r"adata.varm\['gaps'\] holds NaN"),
+        ({"weights": "empty"}, InputError, "1 of 2 programs have no gene with a weight above 0: 'b'"),
+        ({"weights": "three"}, InputError, r"has 3 columns, but there are 2 programs"),
+        ({"weights": "empty", "method": "aucell"}, InputError, "'aucell' ranks genes and takes no weights"),
+        ({"weights": "empty", "program_key": "other"}, MissingKeyError, r"'programs' is not in adata.uns\['other'\].*names the columns"),
         ({"n_bins": 0}, InputError, "n_bins must be a whole number of at least 1, got 0"),
         ({"key_added": "a/b"}, InputError, "contains '/'"),
         ({"key_added": "title"}, InputError, r"adata.uns\['title'\] exists and is not a record of programs"),
@@ -301,6 +441,9 @@ def test_an_error_leaves_no_trace(
     adata = with_programs(log_normal())
     adata.var["nothing"] = pd.Categorical([None] * 90)
     adata.uns["title"] = "cells"
+    adata.uns["gene_program"] = {"programs": ["a", "b"]}
+    weights: dict[str, list[float]] = {"negative": [1, -1], "gaps": [1, np.nan], "empty": [1, 0], "three": [1, 1, 1]}
+    adata.varm.update({key: np.tile(row, (90, 1)) for key, row in weights.items()})
     with unchanged(adata), pytest.raises(error, match=message):
         tl.score_programs(adata, **options)
 

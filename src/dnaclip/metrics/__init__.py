@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from dnaclip.metrics._clustering import clustering
+from dnaclip.metrics._coherence import coherence
+from dnaclip.metrics._e_distance import e_distance
+from dnaclip.metrics._enrichment import over_representation
+from dnaclip.metrics._interaction import interaction
+from dnaclip.metrics._perturbation import perturbation
+from dnaclip.metrics._perturbation_summary import perturbation_summary
 from dnaclip.metrics._retrieval import retrieval, retrieval_both, retrieval_hits
 
-__all__ = ["clustering", "retrieval", "retrieval_both", "retrieval_hits"]
+__all__ = [
+    "clustering",
+    "coherence",
+    "e_distance",
+    "over_representation",
+    "interaction",
+    "perturbation",
+    "perturbation_summary",
+    "retrieval",
+    "retrieval_both",
+    "retrieval_hits",
+]

@@ -9,20 +9,45 @@ from dnaclip.models._dnaclip import DnaClip
 from dnaclip.models._folder import load_folder, save_folder
 from dnaclip.models._join import Gate, fit_gate, join_parts
 from dnaclip.models._losses import LOSSES, clip_loss, multimodal_loss
+from dnaclip.models._perturbation_baselines import (
+    Additive,
+    LinearPca,
+    NearestNeighbours,
+    NoChange,
+    OtherContext,
+    PerturbedMean,
+)
+from dnaclip.models._perturbation_config import PerturbationVaeConfig
+from dnaclip.models._perturbation_hybrid import Hybrid
+from dnaclip.models._perturbation_linear import IdentityRidge, Ridge
+from dnaclip.models._perturbation_methods import MEAN_METHODS
+from dnaclip.models._perturbation_vae import PerturbationVae
 from dnaclip.models._pretrained import list_pretrained, load_pretrained
 from dnaclip.models._projector import Projector, ProjectorConfig
 from dnaclip.models._sequence_text import SequenceTextModel
 
 __all__ = [
     "LOSSES",
+    "MEAN_METHODS",
+    "Additive",
     "ClipModel",
     "DnaClip",
     "DnaSide",
     "Gate",
+    "Hybrid",
+    "IdentityRidge",
+    "LinearPca",
     "Memory",
+    "NearestNeighbours",
     "NeighbourAttention",
+    "NoChange",
+    "OtherContext",
+    "PerturbationVae",
+    "PerturbationVaeConfig",
+    "PerturbedMean",
     "Projector",
     "ProjectorConfig",
+    "Ridge",
     "SequenceTextModel",
     "clip_loss",
     "fit_gate",

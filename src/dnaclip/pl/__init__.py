@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from dnaclip.pl._enrichment_dotplot import enrichment_dotplot
 from dnaclip.pl._gene_map import gene_map
+from dnaclip.pl._generated_cells import generated_cells
+from dnaclip.pl._perturbation_delta import perturbation_delta
+from dnaclip.pl._perturbation_map import perturbation_map
+from dnaclip.pl._perturbation_scores import perturbation_scores
+from dnaclip.pl._program_effects import program_effects
 from dnaclip.pl._program_heatmap import program_heatmap
+from dnaclip.pl._program_network import program_network
+from dnaclip.pl._program_similarity import program_similarity
+from dnaclip.pl._program_stability import program_stability
 
-__all__ = ["gene_map", "program_heatmap"]
+__all__ = [
+    "enrichment_dotplot",
+    "gene_map",
+    "generated_cells",
+    "perturbation_delta",
+    "perturbation_map",
+    "perturbation_scores",
+    "program_effects",
+    "program_heatmap",
+    "program_network",
+    "program_similarity",
+    "program_stability",
+]

@@ -9,6 +9,7 @@ import numpy as np
 
 from dnaclip._errors import InputError
 from dnaclip._validate import as_generator, check_count, clean_params
+from dnaclip.pl._umap import umap_points as _umap
 from dnaclip.tl._adata import quiet_view
 from dnaclip.tl._gene_vectors import gene_vectors
 
@@ -56,16 +57,3 @@ def gene_umap(
         adata.varm[key] = coordinates
     adata.uns[key] = {"params": made_from}
     return coordinates
-
-
-def _umap(vectors: np.ndarray, n_neighbors: int, min_dist: float, *, seed: int) -> np.ndarray:
-    import anndata
-    import scanpy as sc
-    from sklearn.neighbors import KNeighborsTransformer
-
-    genes = anndata.AnnData(obsm={"embedding": vectors})
-    # Exact neighbours: quicker here than scanpy's approximate default, and no approximation to explain.
-    exact = KNeighborsTransformer(n_neighbors=min(n_neighbors, len(vectors) - 1), metric="cosine", algorithm="brute")
-    sc.pp.neighbors(genes, n_neighbors=exact.n_neighbors, use_rep="embedding", transformer=exact, random_state=seed)
-    sc.tl.umap(genes, min_dist=min_dist, random_state=seed)
-    return genes.obsm["X_umap"]

@@ -8,6 +8,8 @@ import numpy as np
 
 from dnaclip._errors import InputError
 from dnaclip._keys import PROGRAM_KEY
+from dnaclip.pl._axes import axes_or_new
+from dnaclip.pl._leaf_order import leaf_order
 from dnaclip.tl._adata import check_adata
 from dnaclip.tl._group_scores import group_scores, standardised
 
@@ -69,28 +71,19 @@ def program_heatmap(
         msg = f"adata.obs[{groupby!r}] has {len(means)} group; a heatmap compares at least two."
         raise InputError(msg)
     table = _ordered(standardised(means).T)
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        figsize = (3 + 0.42 * table.shape[1], 2.2 + 0.26 * table.shape[0])
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    # The label of the colour bar needs its height, however few programs there are.
+    ax = axes_or_new(ax, (3.2 + 0.42 * table.shape[1], max(3.6, 2.2 + 0.26 * table.shape[0])))
     limit = float(np.abs(table.to_numpy()).max()) or 1.0
     image = ax.imshow(table, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
     ax.set_xticks(range(table.shape[1]), table.columns.astype(str), rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(table.shape[0]), table.index.astype(str))
     ax.set(xlabel=groupby.replace("_", " "), ylabel=program_key.replace("_", " "))
     ax.tick_params(length=0)
-    ax.figure.colorbar(image, ax=ax, label="mean score, z-scored per program", shrink=0.8)
+    ax.figure.colorbar(image, ax=ax, label="mean score\n(z-scored per program)", shrink=0.8)
     return ax
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     """Put rows and columns that look alike next to each other."""
-    from scipy.cluster.hierarchy import leaves_list, linkage
-
     values = table.to_numpy()
-    rows, columns = (
-        leaves_list(linkage(side, method="average", optimal_ordering=True)) if len(side) > 1 else [0]
-        for side in (values, values.T)
-    )
-    return table.iloc[rows, columns]
+    return table.iloc[leaf_order(values), leaf_order(values.T)]

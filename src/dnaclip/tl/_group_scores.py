@@ -13,12 +13,19 @@ from dnaclip._validate import check_key
 if TYPE_CHECKING:
     import anndata
 
-__all__ = ["group_scores", "standardised"]
+__all__ = ["group_scores", "program_scores", "standardised"]
 
 
 def group_scores(adata: anndata.AnnData, groupby: str, program_key: str) -> pd.DataFrame:
     """Return the mean score of each program (columns) over the cells of each group (rows); cells without a group are left out."""
     check_key(groupby, adata.obs.columns, where="adata.obs")
+    scores = program_scores(adata, program_key)
+    group = adata.obs[groupby].astype("category").cat.remove_unused_categories().to_numpy()
+    return scores.groupby(group, observed=True).mean()
+
+
+def program_scores(adata: anndata.AnnData, program_key: str) -> pd.DataFrame:
+    """Return the score of each cell (rows, numbered) for each program (columns), float64."""
     hint = "Run dnaclip.tl.score_programs(adata) first."
     check_key(program_key, adata.obsm, where="adata.obsm", hint=hint)
     record = adata.uns.get(program_key, {})
@@ -30,8 +37,7 @@ def group_scores(adata: anndata.AnnData, groupby: str, program_key: str) -> pd.D
             "programs. Run dnaclip.tl.score_programs(adata) again."
         )
         raise InputError(msg)
-    group = adata.obs[groupby].astype("category").cat.remove_unused_categories().to_numpy()
-    return pd.DataFrame(scores.astype(np.float64), columns=programs).groupby(group, observed=True).mean()
+    return pd.DataFrame(scores.astype(np.float64), columns=programs)
 
 
 def standardised(means: pd.DataFrame) -> pd.DataFrame:

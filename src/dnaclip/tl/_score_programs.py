@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import sparse
-from scipy.stats import rankdata
 
 from dnaclip import __version__
 from dnaclip._errors import InputError
 from dnaclip._keys import PROGRAM_KEY, EmbeddingKeys
-from dnaclip._matrix import blocks, expression, gene_sums
-from dnaclip._validate import check_count, check_key, clean_params
+from dnaclip._matrix import expression, gene_moments, gene_sums, not_log_normalised, row_results
+from dnaclip._validate import check_choice, check_count, check_share, clean_params
+from dnaclip.tl._abundance import abundance_bins
 from dnaclip.tl._adata import check_adata, quiet_view
+from dnaclip.tl._program_scoring import RankScore, mean_score, mean_z_score
+from dnaclip.tl._program_weights import program_members, program_weights
 
 if TYPE_CHECKING:
     import anndata
+    from scipy import sparse
 
 __all__ = ["score_programs"]
 
-# A control bin with fewer genes than this says little about "genes of similar abundance".
-MIN_GENES_PER_BIN = 20
+ScoreMethod = Literal["mean", "mean_z", "aucell"]
+METHODS: tuple[ScoreMethod, ...] = ("mean", "mean_z", "aucell")
 
 
 def score_programs(
     adata: anndata.AnnData,
     *,
     program_key: str = PROGRAM_KEY,
+    method: ScoreMethod = "mean",
+    weights: str | None = None,
     n_bins: int = 25,
+    top_fraction: float = 0.05,
     layer: str | None = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> anndata.AnnData | None:
     r"""Score the activity of each gene program in each cell.
 
-    The score of program :math:`p` in cell :math:`c` is the mean expression of its genes above that of genes of
-    similar abundance in the same cell,
+    With `method="mean"`, the score of program :math:`p` in cell :math:`c` is the mean expression of its genes above
+    that of genes of similar abundance in the same cell,
 
     .. math:: s_{cp} = \frac{1}{|p|} \sum_{g \in p} \Bigl( x_{cg} - \frac{1}{|b(g)|} \sum_{h \in b(g)} x_{ch} \Bigr),
 
@@ -51,11 +56,23 @@ def score_programs(
     ----------
     adata
         Annotated data with gene programs. Expression is log-normalised, and dense, sparse, dask or backed; it is read
-        in blocks, and never made dense as a whole.
+        in blocks, and never made dense as a whole. Chunks of dask are computed by the scheduler that is active: with
+        a `dask.distributed` client, by its workers.
     program_key
         Column of `adata.var` that holds the program of each gene, NaN for none.
+    method
+        `"mean"`, as above. `"mean_z"`: mean over the genes of a program of :math:`(x_{cg} - \mu_g) / \sigma_g`, with the
+        mean and standard deviation of a gene over all cells; a gene weighs the same however abundant it is. `"aucell"`: area
+        under the recovery curve among the highest ranking genes of a cell :cite:p:`Aibar2017`, from 0 to 1; it depends
+        on nothing but that cell. Equal values share their ranks, so it has no seed.
+    weights
+        Key of `adata.varm` with the weight of each gene in each program, (n_vars, n_programs), such as
+        `"gene_program_membership"`; sums over genes are then weighted. `None` counts the genes of a program alike. Not
+        for `"aucell"`.
     n_bins
-        Bins of genes by mean expression; fewer when they would hold fewer than 20 genes.
+        For `"mean"`: bins of genes by mean expression; fewer when they would hold fewer than 20 genes.
+    top_fraction
+        For `"aucell"`: share of the genes whose ranks count.
     layer
         Layer to read; `None` is `adata.X`.
     key_added
@@ -75,9 +92,10 @@ def score_programs(
     Raises
     ------
     MissingKeyError
-        `program_key` is not in `adata.var`, or `layer` not in `adata.layers`.
+        `program_key` is not in `adata.var`, `weights` not in `adata.varm`, or `layer` not in `adata.layers`.
     InputError
-        No gene is in a program, or the expression is absent or holds NaN or infinite values.
+        No gene is in a program, weights are negative or do not fit, a parameter is out of range, or the expression is
+        absent or holds NaN or infinite values.
 
     Examples
     --------
@@ -90,26 +108,42 @@ def score_programs(
     >>> adata.obsm["gene_program"].round(1)
     array([[ 0.8, -0.8],
            [-0.8,  0.8]], dtype=float32)
+
+    The same table of genes and programs is what decoupler reads, whose other methods so are one line away:
+
+    >>> net = adata.var["gene_program"].dropna().rename_axis("target").rename("source").reset_index()
+    >>> net.columns.tolist()  # then decoupler.mt.ulm(adata, net)
+    ['target', 'source']
     """
     check_adata(adata, copy=copy)
-    check_key(program_key, adata.var.columns, where="adata.var", hint="Run dnaclip.tl.gene_programs(adata) first.")
+    check_choice("method", method, METHODS)
     check_count("n_bins", n_bins)
-    key_added = EmbeddingKeys(program_key if key_added is None else key_added).name
-    member = adata.var[program_key].astype("category").cat.remove_unused_categories()
-    if member.isna().all():
-        msg = f"No gene is in a program: adata.var[{program_key!r}] holds nothing but NaN."
+    check_share("top_fraction", top_fraction)
+    if method == "aucell" and weights is not None:
+        msg = "method='aucell' ranks genes and takes no weights. Use 'mean' or 'mean_z', or weights=None."
         raise InputError(msg)
+    programs, members = (
+        program_members(adata, program_key) if weights is None else program_weights(adata, program_key, weights)
+    )
+    key_added = EmbeddingKeys(program_key if key_added is None else key_added).name
     record = adata.uns.get(key_added, {})
     if not isinstance(record, Mapping):
         msg = f"adata.uns[{key_added!r}] exists and is not a record of programs. Use another key_added."
         raise InputError(msg)
     x = expression(adata, layer)
-    _warn_unless_log_normalised(x)
-    bins = _abundance_bins(gene_sums(x, adata.var_names), n_bins)
-    scores = _scores(x, member.cat.codes.to_numpy(), bins)
+    if method != "aucell":  # ranks are those of raw counts, too
+        _warn_unless_log_normalised(x)
+    scores = _scores(x, adata, members, method, n_bins, float(top_fraction))
 
-    programs = member.cat.categories.astype(str).to_numpy(dtype=object)
-    params = {"program_key": program_key, "n_bins": n_bins, "layer": layer, "dnaclip_version": __version__}
+    params = {
+        "program_key": program_key,
+        "method": method,
+        "weights": weights,
+        "n_bins": n_bins if method == "mean" else None,
+        "top_fraction": float(top_fraction) if method == "aucell" else None,
+        "layer": layer,
+        "dnaclip_version": __version__,
+    }
     adata = adata.copy() if copy else adata
     with quiet_view():
         adata.obsm[key_added] = scores
@@ -117,48 +151,26 @@ def score_programs(
     return adata if copy else None
 
 
-def _abundance_bins(sums: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the bin of each gene, 0 for the least abundant; equally abundant genes share a bin."""
-    n_bins = max(1, min(n_bins, len(sums) // MIN_GENES_PER_BIN))
-    # Single precision, so that the order of summation, which differs between formats, cannot part equal genes.
-    rank = rankdata(sums.astype(np.float32), method="min") - 1
-    return (rank * n_bins / len(sums)).astype(np.int64)
-
-
-def _scores(x: Any, member: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Return the scores, float32 (n_obs, n_programs), from two sparse products per block of expression.
-
-    `member` holds the program of each gene or -1, `bins` the bin of each gene.
-    """
-    means, controls = _averaging(member), _averaging(bins)
-    # Of each program's genes, the share that lies in each bin: (n_bins, n_programs).
-    share = ((controls > 0).T @ means).toarray()
-    scores = np.zeros((x.shape[0], means.shape[1]))
-    for rows, columns, block in blocks(x):
-        scores[rows] += _dense(block @ means[columns]) - _dense(block @ controls[columns]) @ share
-    return scores.astype(np.float32)
-
-
-def _averaging(group: np.ndarray) -> sparse.csr_array:
-    """Return the matrix (n_vars, n_groups) that turns expression into means per group; a gene in group -1 counts nowhere."""
-    genes = np.flatnonzero(group >= 0)
-    size = np.bincount(group[genes])
-    return sparse.csr_array((1 / size[group[genes]], (genes, group[genes])), shape=(len(group), len(size)))
-
-
-def _dense(product: Any) -> np.ndarray:
-    return product.toarray() if sparse.issparse(product) else np.asarray(product)
+def _scores(
+    x: Any, adata: anndata.AnnData, members: sparse.csc_array, method: ScoreMethod, n_bins: int, top_fraction: float
+) -> np.ndarray:
+    """Return the scores, float32 (n_obs, n_programs): one pass over the expression for its sums, and one to score."""
+    n_obs, n_vars = x.shape
+    score: Any
+    if method == "mean_z":
+        sums, squares = gene_moments(x, adata.var_names)
+        score = mean_z_score(members, sums, squares, n_obs)
+    else:
+        sums = gene_sums(x, adata.var_names)
+        n_ranks = max(2, int(np.ceil(top_fraction * n_vars)))
+        score = mean_score(members, abundance_bins(sums, n_bins)) if method == "mean" else RankScore(members, n_ranks)
+    if method == "aucell" and getattr(x, "format", None) == "csc":
+        x = x[:].tocsr()  # ranking needs whole cells
+    return row_results(x, score, members.shape[1])
 
 
 def _warn_unless_log_normalised(x: Any) -> None:
-    """Warn when the first block of expression holds raw counts or scaled values."""
-    first: Any = next((block for *_, block in blocks(x)), np.empty(0))
-    values: np.ndarray = first.data if sparse.issparse(first) else first
-    if values.size and values.min() < 0:
-        found = "negative values, as scaled data do"
-    elif values.size and values.max() > 1 and (values == np.rint(values)).all():
-        found = "whole numbers only, as raw counts do"
-    else:
-        return
-    msg = f"The expression holds {found}; program scores are meant for log-normalised values."
-    warnings.warn(msg, UserWarning, stacklevel=3)
+    found = not_log_normalised(x)
+    if found:
+        msg = f"The expression holds {found}; program scores are meant for log-normalised values."
+        warnings.warn(msg, UserWarning, stacklevel=3)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dnaclip.train._config import TrainConfig
+from dnaclip.train._cross_fit import cross_fit_composition
 from dnaclip.train._evaluate import embed_feed
 from dnaclip.train._feed import Batch, Feed
 from dnaclip.train._fit import fit, fit_prepared
 from dnaclip.train._folder import train_folder
 from dnaclip.train._loop import History, train_clip
+from dnaclip.train._perturbation import fit_vae
 from dnaclip.train._prepare import PreparedPairs, memory_index, prepare_pairs
 from dnaclip.train._recipe import Recipe
 
@@ -18,9 +20,11 @@ __all__ = [
     "PreparedPairs",
     "Recipe",
     "TrainConfig",
+    "cross_fit_composition",
     "embed_feed",
     "fit",
     "fit_prepared",
+    "fit_vae",
     "memory_index",
     "prepare_pairs",
     "train_clip",

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from dnaclip.train._config import TrainConfig
-
 __all__ = ["RunState", "load_checkpoint", "locked", "remove_checkpoint", "restore_optimizer", "save_checkpoint"]
 
 FORMAT_VERSION = 1
@@ -67,7 +65,7 @@ def save_checkpoint(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     *,
-    config: TrainConfig,
+    config: Any,
     data: Mapping[str, str],
 ) -> None:
     """Write everything that is needed to go on as if nothing had happened; the old file stays until the new one is whole.
@@ -108,7 +106,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, *, seed: int | None, config: TrainConfig, data: Mapping[str, str]
+    path: Path, *, seed: int | None, config: Any, data: Mapping[str, str]
 ) -> tuple[RunState, dict[str, Tensor], dict[str, Tensor]]:
     """Read a checkpoint and check that it belongs to this run.
 

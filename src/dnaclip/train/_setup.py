@@ -72,7 +72,7 @@ def check_fit(
         raise InputError(msg)
 
 
-def load_weights(model: ClipModel, weights: dict[str, Tensor], path: Path) -> None:
+def load_weights(model: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     own = model.state_dict()
     # Checked here, because load_state_dict would copy what fits before it complains.
     differs = [

@@ -1,0 +1,54 @@
+"""Products with sparse cells are the products with the same cells written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from dnaclip.models._cell_batch import MOST_NON_ZERO, CellBatch, cells_times
+
+CPU = torch.device("cpu")
+
+
+def expression(density: float, *, n: int = 30, n_genes: int = 40) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    x = rng.random((n, n_genes), dtype=np.float32) * (rng.random((n, n_genes)) < density)
+    x[3] = 0  # a cell without counts
+    x[:, 5] = 0  # a gene without counts
+    return x
+
+
+@pytest.mark.parametrize("density", [0.05, 0.5])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csr_array, torch.as_tensor])
+def test_products(form: Any, density: float) -> None:
+    x = expression(density)
+    cells = CellBatch(form(x), CPU)
+    generator = torch.Generator().manual_seed(0)
+    weight, rows = torch.randn(40, 7, generator=generator), torch.randn(30, 7, generator=generator)
+    assert len(cells) == 30
+    torch.testing.assert_close(cells.times(weight), torch.as_tensor(x) @ weight)
+    torch.testing.assert_close(cells.transposed_times(rows), torch.as_tensor(x).T @ rows)
+    torch.testing.assert_close(cells.sum_of_squares, torch.as_tensor(x).square().sum())
+
+
+def test_float64_becomes_float32() -> None:
+    cells = CellBatch(sparse.csr_array(expression(0.05).astype(np.float64)), CPU)
+    assert cells.times(torch.ones(40, 2)).dtype == torch.float32
+
+
+def test_mostly_zero_cells_stay_sparse() -> None:
+    assert CellBatch(sparse.csr_array(expression(MOST_NON_ZERO / 2)), CPU)._bags is not None
+    assert CellBatch(sparse.csr_array(expression(MOST_NON_ZERO * 2)), CPU)._bags is None
+
+
+@pytest.mark.parametrize("density", [0.05, 0.5])
+def test_gradient_by_the_weight(density: float) -> None:
+    x = expression(density)
+    weight = torch.randn(40, 7, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    cells_times(CellBatch(sparse.csr_array(x), CPU), weight).square().sum().backward()
+    expected = 2 * torch.as_tensor(x).T @ (torch.as_tensor(x) @ weight.detach())
+    torch.testing.assert_close(weight.grad, expected)

@@ -1,0 +1,95 @@
+"""Each term of the loss is what its definition says."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import sparse
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+
+from dnaclip.models._cell_batch import CellBatch
+from dnaclip.models._perturbation_loss import (
+    adversarial_vectors,
+    gaussian_kl,
+    linear_squared_error,
+    mutual_information,
+    reverse_gradient,
+)
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def cells(density: float) -> tuple[torch.Tensor, CellBatch]:
+    x = random(20, 50).abs() * (
+        random(20, 50, seed=1) > torch.distributions.Normal(0, 1).icdf(torch.tensor(1 - density))
+    )
+    return x, CellBatch(sparse.csr_array(x.numpy()), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("density", [0.05, 0.6])
+def test_squared_error_of_a_linear_layer(density: float) -> None:
+    x, batch = cells(density)
+    hidden, weight = random(20, 6, seed=2).requires_grad_(), random(50, 6, seed=3).requires_grad_()
+    fixed = weight.detach()
+    loss = 3 * linear_squared_error(hidden, weight, fixed.T @ fixed, batch.times(fixed), batch)
+    loss.backward()
+    found = loss.detach(), hidden.grad, weight.grad
+    hidden.grad = weight.grad = None
+    expected = 3 * (hidden @ weight.T - x).square().sum() / 2
+    expected.backward()
+    for one, other in zip(found, (expected.detach(), hidden.grad, weight.grad), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_squared_error_leaves_out_the_gradient_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, batch = cells(0.05)
+    hidden, weight = random(20, 6).requires_grad_(), random(50, 6)
+    calls: list[torch.Tensor] = []
+    monkeypatch.setattr(batch, "transposed_times", calls.append)
+    linear_squared_error(hidden, weight, weight.T @ weight, batch.times(weight), batch).backward()
+    assert hidden.grad is not None
+    assert calls == []
+
+
+def test_kl_is_that_of_torch() -> None:
+    mean, log_variance = random(5, 3), random(5, 3, seed=1)
+    of = Independent(Normal(mean, (log_variance / 2).exp()), 1)
+    standard = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
+    torch.testing.assert_close(gaussian_kl(mean, log_variance), kl_divergence(of, standard).mean())
+
+
+def test_mutual_information_of_a_gaussian_pair() -> None:
+    # With the true log density ratio as statistic the bound is tight: -log(1 - r^2) / 2.
+    r, n = 0.8, 200_000
+    pair = MultivariateNormal(torch.zeros(2), torch.tensor([[1.0, r], [r, 1.0]]))
+    alone = MultivariateNormal(torch.zeros(2), torch.eye(2))
+    noise = random(n, 2)
+    joint = torch.stack([noise[:, 0], r * noise[:, 0] + math.sqrt(1 - r**2) * noise[:, 1]], dim=1)
+    statistic = lambda values: pair.log_prob(values) - alone.log_prob(values)
+    bound = mutual_information(statistic(joint), statistic(random(n, 2, seed=1)))
+    assert bound.item() == pytest.approx(-math.log(1 - r**2) / 2, abs=0.02)
+
+
+def test_reversed_gradient() -> None:
+    values = torch.tensor([1.0, 2.0], requires_grad=True)
+    out = reverse_gradient(values, 5.0)
+    assert torch.equal(out, values)
+    out.square().sum().backward()
+    assert values.grad is not None
+    assert values.grad.tolist() == [-10.0, -20.0]
+
+
+def test_adversarial_step_raises_the_loss_and_has_its_length() -> None:
+    vectors, goal = random(4, 9), random(4, 9, seed=1)
+    vectors[2] = 0
+    loss = lambda moved: (moved - goal).square().sum(1)
+    moved = adversarial_vectors(vectors, 2 * (vectors - goal), 0.01)
+    lengths = (moved - vectors).norm(dim=1)
+    torch.testing.assert_close(lengths, 0.01 * 3 * vectors.norm(dim=1), rtol=1e-3, atol=1e-7)
+    assert torch.equal(moved[2], vectors[2])  # the control stays the control
+    others = [0, 1, 3]
+    assert bool((loss(moved) > loss(vectors))[others].all())
