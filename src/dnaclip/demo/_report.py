@@ -71,13 +71,11 @@ def _table(table: pd.DataFrame) -> str:
 
 def _readable(programs: pd.DataFrame) -> pd.DataFrame:
     """Put each coherence and its chance value into one column."""
-    table = programs[["program", "genes", "central genes", "most active in"]].copy()
+    table = programs[["program", "genes", "named for", "central genes", "most active in"]].copy()
     table["z"] = programs["z"].map("{:.1f}".format)
-    for what, digits in (("cosine", 2), ("correlation", 3)):
-        parts = (programs[column] for column in (what, f"{what}, random", f"{what}, random sd"))
-        table[f"{what} (random sets)"] = [
-            f"{a:.{digits}f} ({b:.{digits}f} ± {c:.{digits}f})" for a, b, c in zip(*parts, strict=True)
-        ]
+    for what, title in (("embedding", "cosine"), ("expression", "correlation")):
+        parts = (programs[column] for column in (what, f"{what}_random", f"{what}_z"))
+        table[f"{title} (random sets; z)"] = [f"{a:.2f} ({b:.2f}; {c:.1f})" for a, b, c in zip(*parts, strict=True)]
     return table
 
 

@@ -13,7 +13,7 @@ from dnaclip import tl
 from dnaclip._errors import InputError, examples
 from dnaclip._files import replacing, write_atomic
 from dnaclip._keys import DEFAULT_KEY
-from dnaclip._validate import as_generator, check_key
+from dnaclip._validate import check_key
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +51,7 @@ def run_demo(
     groupby
         Column of `adata.obs` with the groups to compare; `None` is the first of the usual names that is there.
     rng
-        Seed or generator for programs, maps and random gene sets.
+        Seed for programs, maps and random gene sets.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def run_demo(
     from dnaclip.demo._report import report
     from dnaclip.demo._summary import neighbour_table, program_table
 
-    out, generator = Path(out), as_generator(rng)
+    out = Path(out)
     with logging_redirect_tqdm(), tqdm(total=7, unit="step") as bar:
         _begin(bar, "reading cells")
         name = "pbmc68k" if data is None else Path(data).stem
@@ -91,10 +91,11 @@ def run_demo(
 
         _begin(bar, "finding programs")
         tl.gene_programs(adata, rng=rng)
+        tl.describe(adata, organism=organism)
 
         _begin(bar, "scoring programs")
         tl.score_programs(adata)
-        programs = program_table(adata, groupby, generator)
+        programs = program_table(adata, groupby)
         neighbours = neighbour_table(adata, programs)
 
         _begin(bar, "drawing genes")

@@ -40,27 +40,37 @@ def gram_matrix(weight: Tensor) -> Tensor:
 class _LinearSquaredError(torch.autograd.Function):
     @staticmethod
     @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, gram: Tensor, cross: Tensor, cells: CellBatch) -> Tensor:
-        images = hidden @ gram
-        ctx.save_for_backward(hidden, weight, images - cross)
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, offsets: Tensor, of_offset: Tensor, cells: CellBatch
+    ) -> Tensor:
+        images = hidden @ gram_matrix(weight)
+        wanted = cells.times(weight) - of_offset @ (offsets.T @ weight)
+        ctx.save_for_backward(hidden, weight, offsets, of_offset, images - wanted)
         ctx.cells = cells
-        return ((images / 2 - cross) * hidden).sum() + cells.sum_of_squares / 2
+        # What is left when the layer gives nothing: the cells minus their offsets.
+        left = cells.sum_of_squares + of_offset.sum(0) @ offsets.square().sum(0)
+        return ((images / 2 - wanted) * hidden).sum() + left / 2 - (cells.times(offsets) * of_offset).sum()
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cuda")
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, weight, residual = ctx.saved_tensors
-        by_weight = None
-        if ctx.needs_input_grad[1]:
-            scaled = gradients[0] * hidden
-            by_weight = torch.addmm(ctx.cells.transposed_times(scaled), weight, scaled.T @ hidden, beta=-1)
-        return gradients[0] * residual, by_weight, None, None, None
+        hidden, weight, offsets, of_offset, residual = ctx.saved_tensors
+        scaled, scaled_of = gradients[0] * hidden, gradients[0] * of_offset
+        by_weight = ctx.cells.transposed_times(scaled)
+        by_weight.addmm_(weight, scaled.T @ hidden, beta=-1).addmm_(offsets, scaled_of.T @ hidden)
+        by_offsets = weight @ (hidden.T @ scaled_of) + offsets @ (of_offset.T @ scaled_of)
+        by_offsets -= ctx.cells.transposed_times(scaled_of)
+        return gradients[0] * residual, by_weight, by_offsets, None, None
 
 
-def linear_squared_error(hidden: Tensor, weight: Tensor, gram: Tensor, cross: Tensor, cells: CellBatch) -> Tensor:
+def linear_squared_error(
+    hidden: Tensor, weight: Tensor, offsets: Tensor, of_offset: Tensor, cells: CellBatch
+) -> Tensor:
     r"""Half the squared error of a linear layer against sparse cells, without ever forming the layer's output.
 
-    .. math:: \tfrac12 \lVert H W^T - X \rVert^2 = \tfrac12 \langle H W^T W, H \rangle - \langle X W, H \rangle + \tfrac12 \lVert X \rVert^2
+    .. math:: \tfrac12 \lVert H W^T - Y \rVert^2
+        = \tfrac12 \langle H W^T W, H \rangle - \langle Y W, H \rangle + \tfrac12 \lVert Y \rVert^2,
+        \quad Y = X - C O^T
 
     The output is as wide as there are genes and dense; :math:`W^T W` is as wide as the hidden layer, and the products
     with X cost as little as X is full. Exact, up to rounding, in value and gradients.
@@ -71,14 +81,16 @@ def linear_squared_error(hidden: Tensor, weight: Tensor, gram: Tensor, cross: Te
         H, (n, k).
     weight
         W, (n_genes, k).
-    gram, cross
-        :math:`W^T W`, (k, k), and :math:`X W`, (n, k), without gradient; given, because two losses share them.
+    offsets
+        O, (n_genes, m): what is added to the output of the layer, the bias and more.
+    of_offset
+        C, (n, m): 1 where a cell has an offset, each cell has one.
     cells
         X.
 
     Returns
     -------
-    The loss, a scalar float32, with gradients by `hidden` and `weight`.
+    The loss, a scalar float32, with gradients by `hidden`, `weight` and `offsets`.
 
     Examples
     --------
@@ -86,11 +98,11 @@ def linear_squared_error(hidden: Tensor, weight: Tensor, gram: Tensor, cross: Te
     >>> from dnaclip.models._cell_batch import CellBatch
     >>> from dnaclip.models._perturbation_loss import linear_squared_error
     >>> cells = CellBatch(np.array([[1.0, 0.0, 3.0]]), torch.device("cpu"))
-    >>> hidden, weight = torch.ones(1, 1), torch.ones(3, 1)
-    >>> linear_squared_error(hidden, weight, weight.T @ weight, cells.times(weight), cells).item()  # (0 + 1 + 4) / 2
+    >>> one = torch.ones(1, 1)
+    >>> linear_squared_error(one, torch.ones(3, 1), torch.zeros(3, 1), one, cells).item()  # (0 + 1 + 4) / 2
     2.5
     """
-    return _LinearSquaredError.apply(hidden, weight, gram, cross, cells)
+    return _LinearSquaredError.apply(hidden, weight, offsets, of_offset, cells)
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
