@@ -17,7 +17,7 @@ HEADER = (
 
 
 def _write(path, text):
-    path.write_bytes(gzip.compress(text.encode()))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
     return path
 
 
@@ -83,13 +83,13 @@ def test_reading_is_by_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b">T1 cds gene:A\nACGT\n" * 1000)[:-20], "is not a whole FASTA file packed with gzip"),
+        (gzip.compress(b">T1 cds gene:A\nACGT\n" * 1000, mtime=0)[:-20], "is not a whole FASTA file packed with gzip"),
         (b">T1 cds gene:A\nACGT\n", "is not a whole FASTA file packed with gzip"),
-        (gzip.compress(b">T1 cds gene:A\nAC\xff\xfe\n"), "is not a whole FASTA file packed with gzip"),
-        (gzip.compress(b"<html>"), "is not a FASTA file: it starts with '<html>'"),
-        (gzip.compress(b""), "holds no sequence"),
-        (gzip.compress(b">T1 cds gene:A\n"), "holds no sequence"),
-        (gzip.compress(b">sp|P1|X\nMKV\n"), "has a header without 'gene:', .*'sp|P1|X'"),
+        (gzip.compress(b">T1 cds gene:A\nAC\xff\xfe\n", mtime=0), "is not a whole FASTA file packed with gzip"),
+        (gzip.compress(b"<html>", mtime=0), "is not a FASTA file: it starts with '<html>'"),
+        (gzip.compress(b"", mtime=0), "holds no sequence"),
+        (gzip.compress(b">T1 cds gene:A\n", mtime=0), "holds no sequence"),
+        (gzip.compress(b">sp|P1|X\nMKV\n", mtime=0), "has a header without 'gene:', .*'sp|P1|X'"),
     ],
 )
 def test_bad_files(tmp_path, content, message):

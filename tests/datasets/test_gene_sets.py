@@ -41,7 +41,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         GMT.replace("\n", "\r").encode(),
         GMT.rstrip("\n").encode(),
         b"\xef\xbb\xbf" + GMT.encode(),
-        gzip.compress(GMT.encode()),
+        gzip.compress(GMT.encode(), mtime=0),
         GMT.replace("CD3E", "CD3E\tCD3E\t\t CD3D ").encode(),
         GMT.replace("CD3D", "CD3D,0.5").replace("CD79A", "CD79A,-1e-3").encode(),
         GMT.replace("\n", "\n\n  \n").encode(),
@@ -80,7 +80,7 @@ def test_a_repeated_name_adds_its_genes_and_empty_sets_are_left_out(
         (b"S\td\nT\td\t\t\n", "all 2 sets are without genes"),
         (b"TP53\nACTB\n", r"is not a GMT file: 2 of 2 lines have no tab \('TP53', 'ACTB'\)"),
         (b"S\t\t\xff\xfe\n", "cannot be read as a GMT file"),
-        (gzip.compress(GMT.encode())[:-9], "cannot be read as a GMT file"),
+        (gzip.compress(GMT.encode(), mtime=0)[:-9], "cannot be read as a GMT file"),
     ],
 )
 def test_bad_files(tmp_path: Path, data: bytes, message: str) -> None:

@@ -114,7 +114,7 @@ def test_the_number_is_found_by_stability(embedded: ad.AnnData, method: Any, opt
     tl.gene_programs(embedded, method=method, n_neighbors=5, **options)
     assert adjusted_rand_score(embedded.var["group"][:40], embedded.var["gene_program"][:40]) == 1
     curve = embedded.uns["gene_program"]["stability"]
-    assert curve.columns.tolist() == ["level", "n_programs", "ari", "ari_sd", "chosen"]
+    assert curve.columns.tolist() == ["level", "n_programs", "largest", "ari", "ari_sd", "chosen"]
     assert curve["chosen"].sum() == 1
     assert curve.loc[curve["chosen"], "n_programs"].item() == 4
     assert curve.loc[curve["chosen"], "ari"].item() > 0.95

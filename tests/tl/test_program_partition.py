@@ -86,11 +86,19 @@ def test_the_graph_of_a_subsample_is_that_of_its_genes_alone() -> None:
 )
 def test_which_level_is_chosen(n_programs: list[int], ari: list[float], chosen: int) -> None:
     curve = pd.DataFrame({"level": [1.0, 2, 4], "n_programs": n_programs, "ari": ari, "ari_sd": [0.01] * 3})
-    assert _choose(curve, 100, 10) == chosen
+    assert _choose(curve.assign(largest=0.4), 100, 10) == chosen
+
+
+def test_a_cut_that_leaves_most_genes_together_is_not_chosen() -> None:
+    curve = pd.DataFrame({"level": [1.0, 2], "n_programs": [5, 20], "ari": [0.9, 0.5], "ari_sd": [0.01] * 2})
+    assert _choose(curve.assign(largest=[0.92, 0.2]), 2_000, 10) == 1
+    assert _choose(curve.assign(largest=[0.5, 0.2]), 2_000, 10) == 0
+    assert _choose(curve.assign(largest=[0.92, 0.6]), 2_000, 10) == 0, "unless there is nothing else"
 
 
 def test_a_cut_into_huge_programs_is_not_chosen() -> None:
     curve = pd.DataFrame({"level": [1.0, 2], "n_programs": [2, 20], "ari": [0.9, 0.5], "ari_sd": [0.01] * 2})
+    curve["largest"] = 0.4
     assert _choose(curve, 20_000, 10) == 1
     assert _choose(curve, 50_000, 10) == 0, "unless there is nothing else"
 

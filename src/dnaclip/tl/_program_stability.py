@@ -28,6 +28,8 @@ LEVELS: dict[str, tuple[float, ...]] = {
 FRACTION = 0.8
 # The coarsest cut, which tells non-coding genes from others, is the most stable one, and of no use.
 MAX_MEAN_GENES = 1000
+# Nor is one that leaves most genes together and cuts off a few.
+MAX_SHARE = 0.5
 
 
 def stability(
@@ -45,7 +47,8 @@ def stability(
 
     The stability of a level is the adjusted Rand index between the communities of a subsample of 80 % of the genes and
     those of all genes, over the genes of the subsample. The level with the highest mean is chosen, or the finest one
-    within a standard error of it, among the levels with two programs or more, of no more than 1,000 genes on average.
+    within a standard error of it, among the levels with two programs or more, of no more than 1,000 genes on average,
+    of which none holds more than half of all genes.
 
     Parameters
     ----------
@@ -55,7 +58,8 @@ def stability(
 
     Returns
     -------
-    Table with `level`, `n_programs` (of `min_genes` genes or more), `ari`, `ari_sd`, `chosen`; and int (n,).
+    Table with `level`, `n_programs` (of `min_genes` genes or more), `largest` (share of all genes in the largest), `ari`,
+    `ari_sd`, `chosen`; and int (n,).
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -69,6 +73,7 @@ def stability(
         {
             "level": np.asarray(levels, dtype=np.float64),
             "n_programs": [_n_programs(labels, min_genes) for labels in everyone],
+            "largest": [np.bincount(labels[labels >= 0], minlength=1).max() / len(vectors) for labels in everyone],
             "ari": agreement.mean(axis=0),
             "ari_sd": agreement.std(axis=0),
         }
@@ -84,7 +89,7 @@ def _choose(curve: pd.DataFrame, n_genes: int, n_subsamples: int) -> int:
     """Return the row of the finest level that is as stable as the best, give or take a standard error."""
     level, n_programs = curve["level"].to_numpy(), curve["n_programs"].to_numpy()
     several = n_programs >= 2
-    useful = several & (n_genes <= MAX_MEAN_GENES * n_programs)
+    useful = several & (n_genes <= MAX_MEAN_GENES * n_programs) & (curve["largest"].to_numpy() <= MAX_SHARE)
     allowed = np.flatnonzero(useful if useful.any() else several if several.any() else n_programs == n_programs.max())
     mean, error = curve["ari"].to_numpy(), curve["ari_sd"].to_numpy() / np.sqrt(n_subsamples)
     best = allowed[mean[allowed].argmax()]
