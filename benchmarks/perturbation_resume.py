@@ -27,7 +27,7 @@ def train(checkpoint: Path | None, seed: int, epochs: int) -> str:
     import torch
 
     from dnaclip.models import PerturbationVaeConfig
-    from dnaclip.models._perturbation_cells import PerturbationCells
+    from dnaclip.models._perturbation.cells import PerturbationCells
     from dnaclip.train import fit_vae
 
     torch.set_num_threads(1)

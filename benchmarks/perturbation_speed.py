@@ -89,7 +89,7 @@ def measure(folder: Path, epochs: int) -> dict[str, float]:
     import torch
 
     from dnaclip.models import PerturbationVaeConfig
-    from dnaclip.models._perturbation_cells import PerturbationCells
+    from dnaclip.models._perturbation.cells import PerturbationCells
     from dnaclip.train import fit_vae
 
     torch.set_num_threads(1)

@@ -24,9 +24,9 @@ from scipy.optimize import minimize
 
 import dnaclip
 from dnaclip.datasets import gene_sets, load_table
-from dnaclip.tl._program_evidence import enriched_sets, enriched_words, no_terms
-from dnaclip.tl._program_names import WEIGHTS, features, name_program
-from dnaclip.tl._term_names import readable
+from dnaclip.tl._programs.evidence import enriched_sets, enriched_words, no_terms
+from dnaclip.tl._programs.names import WEIGHTS, features, name_program
+from dnaclip.tl._programs.term_names import readable
 
 COLLECTIONS = {
     "Hallmark": "msigdb_h.all.v7.0.symbols.gmt",

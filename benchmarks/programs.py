@@ -26,8 +26,8 @@ from sklearn.metrics import adjusted_mutual_info_score
 from dnaclip import tl
 from dnaclip.datasets import gene_sets
 from dnaclip.metrics import coherence
-from dnaclip.tl._abundance import abundance_bins
-from dnaclip.tl._coexpression import coexpression_vectors
+from dnaclip.tl._programs.abundance import abundance_bins
+from dnaclip.tl._programs.coexpression import coexpression_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -202,7 +202,9 @@ def test_own_table(ensembl, shipped, tmp_path, cache):
 
 
 def test_species_without_a_table_and_unknown_assembly(server, shipped, tmp_path):
-    body = gzip.compress(b">T1 cds reftig:CSAV 2.0:reftig_1:1:9:1 gene:ENSCSAVG01 gene_biotype:protein_coding\nACGTT\n", mtime=0)
+    body = gzip.compress(
+        b">T1 cds reftig:CSAV 2.0:reftig_1:1:9:1 gene:ENSCSAVG01 gene_biotype:protein_coding\nACGTT\n", mtime=0
+    )
     place = "/release-113/fasta/ciona_savignyi/cds"
     server.put(f"{place}/Ciona_savignyi.CSAV2.0.cds.all.fa.gz", body)
     server.put(f"{place}/CHECKSUMS", line("Ciona_savignyi.CSAV2.0.cds.all.fa.gz", body).replace(" ", "\t").encode())

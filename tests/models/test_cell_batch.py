@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from dnaclip.models._cell_batch import MOST_NON_ZERO, CellBatch, cells_times
+from dnaclip.models._perturbation.cell_batch import MOST_NON_ZERO, CellBatch, cells_times
 
 CPU = torch.device("cpu")
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnaclip.models._perturbation_blend import fit_blend, network_weight
-from dnaclip.models._perturbation_folds import SITUATIONS
-from dnaclip.models._perturbation_means import Shifts
-from dnaclip.models._perturbation_vae_method import context_coordinates
-from dnaclip.train._perturbation_blend import held_out_rows
+from dnaclip.models._perturbation.blend import fit_blend, network_weight
+from dnaclip.models._perturbation.folds import SITUATIONS
+from dnaclip.models._perturbation.means import Shifts
+from dnaclip.models._perturbation.vae_method import context_coordinates
+from dnaclip.train._perturbation.blend import held_out_rows
 
 
 def noisy(truth: np.ndarray, noise: float, seed: int) -> np.ndarray:

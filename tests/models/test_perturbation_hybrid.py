@@ -10,9 +10,9 @@ import pytest
 
 from dnaclip.errors import InputError
 from dnaclip.models import MEAN_METHODS, Hybrid, Ridge
-from dnaclip.models._perturbation_evidence import PRIOR_ROWS, Evidence
-from dnaclip.models._perturbation_folds import SITUATIONS, inner_folds, situations
-from dnaclip.models._perturbation_means import Shifts
+from dnaclip.models._perturbation.evidence import PRIOR_ROWS, Evidence
+from dnaclip.models._perturbation.folds import SITUATIONS, inner_folds, situations
+from dnaclip.models._perturbation.means import Shifts
 
 
 def shifts(conditions: list[tuple[str, ...]], contexts: list[int] | None = None) -> Shifts:

@@ -9,8 +9,8 @@ import torch
 from scipy import sparse
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from dnaclip.models._cell_batch import CellBatch
-from dnaclip.models._perturbation_loss import (
+from dnaclip.models._perturbation.cell_batch import CellBatch
+from dnaclip.models._perturbation.loss import (
     adversarial_vectors,
     gaussian_kl,
     gram_matrix,

@@ -13,9 +13,9 @@ from scipy import sparse
 
 from dnaclip._errors import InputError
 from dnaclip.models import PerturbationVae, PerturbationVaeConfig, save_folder
-from dnaclip.models import _perturbation_predict as predict
-from dnaclip.models._cell_batch import CellBatch
-from dnaclip.models._perturbation_batch import PerturbationBatch
+from dnaclip.models._perturbation import predict as predict
+from dnaclip.models._perturbation.batch import PerturbationBatch
+from dnaclip.models._perturbation.cell_batch import CellBatch
 
 if TYPE_CHECKING:
     from pathlib import Path

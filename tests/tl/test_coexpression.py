@@ -10,8 +10,8 @@ import pytest
 from scipy import sparse
 
 from dnaclip import _matrix
-from dnaclip.tl import _coexpression
-from dnaclip.tl._coexpression import coexpression_vectors
+from dnaclip.tl._programs import coexpression as _coexpression
+from dnaclip.tl._programs.coexpression import coexpression_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ import pytest
 
 import dnaclip
 from dnaclip.errors import InputError, MissingKeyError
-from dnaclip.tl._program_names import confidence, features
-from dnaclip.tl._term_names import readable, word_sets
+from dnaclip.tl._programs.names import confidence, features
+from dnaclip.tl._programs.term_names import readable, word_sets
 
 RIBOSOME = ["RPL3", "RPL4", "RPL5", "RPL6", "RPS2", "RPS3", "RPS4X"]
 T_CELL = ["CD3D", "CD3E", "CD3G", "CD2", "CD5", "LCK"]

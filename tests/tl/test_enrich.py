@@ -15,7 +15,7 @@ import pytest
 from dnaclip import tl
 from dnaclip.datasets import EmbeddingTable, gene_sets
 from dnaclip.errors import InputError, MissingKeyError
-from dnaclip.tl._enrich import enrichment_table
+from dnaclip.tl._programs.enrich import enrichment_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from dnaclip import metrics, tl
 from dnaclip._errors import InputError, MissingKeyError
-from dnaclip.tl import _perturbation_profiles
-from dnaclip.tl._perturbation_pairs import random_halves, welch_t
+from dnaclip.tl._perturbation import profiles as _perturbation_profiles
+from dnaclip.tl._perturbation.pairs import random_halves, welch_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable

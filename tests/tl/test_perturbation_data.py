@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dnaclip._errors import InputError, MissingKeyError
-from dnaclip.tl._perturbation_data import cell_mask, read_cells, split_masks
+from dnaclip.tl._perturbation.data import cell_mask, read_cells, split_masks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

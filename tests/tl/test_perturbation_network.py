@@ -100,7 +100,7 @@ def test_a_saved_network_predicts_the_same(predictor: tl.PerturbationPredictor, 
 def test_a_run_that_was_broken_off_goes_on_to_the_same_end(
     cells: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dnaclip.train import _perturbation
+    from dnaclip.train._perturbation import loop as _perturbation
 
     short = SMALL | {"max_epochs": 6}
     whole = tl.PerturbationPredictor(cells, method="sclambda", **short).fit(train="split", **QUIET).predict("g20")
@@ -211,7 +211,7 @@ def test_a_saved_hybrid_predicts_the_same(hybrid: tl.PerturbationPredictor, tmp_
 
 
 def test_the_inner_network_is_resumed_too(cells: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dnaclip.train import _perturbation
+    from dnaclip.train._perturbation import loop as _perturbation
 
     options, path = SMALL | {"max_epochs": 3}, tmp_path / "run.safetensors"
     whole = tl.PerturbationPredictor(cells, **options).fit(train="split", **QUIET)

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from dnaclip import tl
 from dnaclip._errors import InputError, MissingKeyError
-from dnaclip.tl import _perturbation_vectors
+from dnaclip.tl._perturbation import vectors as _perturbation_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

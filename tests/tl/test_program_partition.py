@@ -9,9 +9,9 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from dnaclip.tl._knn import knn_graph, nearest
-from dnaclip.tl._program_membership import programs_and_membership
-from dnaclip.tl._program_partition import METHODS, Method, partition
-from dnaclip.tl._program_stability import _choose, _graph
+from dnaclip.tl._programs.membership import programs_and_membership
+from dnaclip.tl._programs.partition import METHODS, Method, partition
+from dnaclip.tl._programs.stability import _choose, _graph
 
 
 def blobs(sizes: list[int], noise: float = 0.2, d: int = 12) -> tuple[np.ndarray, np.ndarray]:

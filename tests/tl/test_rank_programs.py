@@ -13,7 +13,7 @@ from scipy import stats
 
 from dnaclip import tl
 from dnaclip.errors import InputError, MissingKeyError
-from dnaclip.tl._rank_programs import COLUMNS, ranking_table
+from dnaclip.tl._programs.rank_programs import COLUMNS, ranking_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,11 +14,11 @@ from scipy import sparse
 
 from dnaclip._errors import InputError, TrainingError
 from dnaclip.models import PerturbationVaeConfig
-from dnaclip.models._perturbation_cells import PerturbationCells
-from dnaclip.train import _perturbation as loop
+from dnaclip.models._perturbation.cells import PerturbationCells
 from dnaclip.train import fit_vae
-from dnaclip.train._perturbation_feed import CellFeed, TargetGenes
-from dnaclip.train._perturbation_setup import span_basis
+from dnaclip.train._perturbation import loop as loop
+from dnaclip.train._perturbation.feed import CellFeed, TargetGenes
+from dnaclip.train._perturbation.setup import span_basis
 
 if TYPE_CHECKING:
     from pathlib import Path

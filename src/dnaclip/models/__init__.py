@@ -9,7 +9,7 @@ from dnaclip.models._dnaclip import DnaClip
 from dnaclip.models._folder import load_folder, save_folder
 from dnaclip.models._join import Gate, fit_gate, join_parts
 from dnaclip.models._losses import LOSSES, clip_loss, multimodal_loss
-from dnaclip.models._perturbation_baselines import (
+from dnaclip.models._perturbation.baselines import (
     Additive,
     LinearPca,
     NearestNeighbours,
@@ -17,11 +17,11 @@ from dnaclip.models._perturbation_baselines import (
     OtherContext,
     PerturbedMean,
 )
-from dnaclip.models._perturbation_config import PerturbationVaeConfig
-from dnaclip.models._perturbation_hybrid import Hybrid
-from dnaclip.models._perturbation_linear import IdentityRidge, Ridge
-from dnaclip.models._perturbation_methods import MEAN_METHODS
-from dnaclip.models._perturbation_vae import PerturbationVae
+from dnaclip.models._perturbation.config import PerturbationVaeConfig
+from dnaclip.models._perturbation.hybrid import Hybrid
+from dnaclip.models._perturbation.linear import IdentityRidge, Ridge
+from dnaclip.models._perturbation.methods import MEAN_METHODS
+from dnaclip.models._perturbation.vae import PerturbationVae
 from dnaclip.models._pretrained import list_pretrained, load_pretrained
 from dnaclip.models._projector import Projector, ProjectorConfig
 from dnaclip.models._sequence_text import SequenceTextModel

@@ -13,7 +13,7 @@ from dnaclip._keys import PROGRAM_KEY
 from dnaclip._validate import check_count
 from dnaclip.pl._axes import axes_or_new
 from dnaclip.tl._adata import check_adata
-from dnaclip.tl._enrich import ENRICHMENT_KEY, enrichment_table
+from dnaclip.tl._programs.enrich import ENRICHMENT_KEY, enrichment_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from dnaclip._validate import as_generator, check_count
 from dnaclip.pl._axes import axes_or_new
 from dnaclip.pl._colors import PALETTE, SMALLER
 from dnaclip.pl._umap import umap_points
-from dnaclip.tl._perturbation_data import read_cells
-from dnaclip.tl._perturbation_distances import dense_rows
-from dnaclip.tl._perturbation_pairs import shared_genes
+from dnaclip.tl._perturbation.data import read_cells
+from dnaclip.tl._perturbation.distances import dense_rows
+from dnaclip.tl._perturbation.pairs import shared_genes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from dnaclip.metrics._profile_scores import smallest_change, weighted_pearson
 from dnaclip.pl._axes import axes_or_new
 from dnaclip.pl._colors import PALETTE, SMALLER
 from dnaclip.pl._labels import write_labels
-from dnaclip.tl._perturbation_comparison import compare
+from dnaclip.tl._perturbation.comparison import compare
 
 if TYPE_CHECKING:
     import anndata

@@ -15,8 +15,8 @@ from dnaclip.pl._colors import PALETTE, draw_categories
 from dnaclip.pl._labels import write_labels
 from dnaclip.pl._leaf_order import leaf_order
 from dnaclip.pl._umap import umap_points
-from dnaclip.tl._perturbation_deltas import read_deltas
-from dnaclip.tl._perturbation_pairs import target_positions
+from dnaclip.tl._perturbation.deltas import read_deltas
+from dnaclip.tl._perturbation.pairs import target_positions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

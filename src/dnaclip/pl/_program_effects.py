@@ -13,7 +13,7 @@ from dnaclip._validate import check_count
 from dnaclip.pl._axes import axes_or_new
 from dnaclip.pl._colors import MARKERS, PALETTE
 from dnaclip.tl._adata import check_adata
-from dnaclip.tl._rank_programs import RANKING_KEY, ranking_table
+from dnaclip.tl._programs.rank_programs import RANKING_KEY, ranking_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from dnaclip._keys import PROGRAM_KEY
 from dnaclip._validate import as_generator, check_count
 from dnaclip.pl._axes import axes_or_new
 from dnaclip.tl._adata import check_adata
-from dnaclip.tl._program_centroids import program_centroids, program_vectors
+from dnaclip.tl._programs.centroids import program_centroids, program_vectors
 
 if TYPE_CHECKING:
     import anndata

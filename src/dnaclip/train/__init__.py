@@ -9,7 +9,7 @@ from dnaclip.train._feed import Batch, Feed
 from dnaclip.train._fit import fit, fit_prepared
 from dnaclip.train._folder import train_folder
 from dnaclip.train._loop import History, train_clip
-from dnaclip.train._perturbation import fit_vae
+from dnaclip.train._perturbation.loop import fit_vae
 from dnaclip.train._prepare import PreparedPairs, memory_index, prepare_pairs
 from dnaclip.train._recipe import Recipe
 

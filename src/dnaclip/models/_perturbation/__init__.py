@@ -1,0 +1,1 @@
+"""Perturbation models: mean methods, the disentangled VAE, and what joins them."""

@@ -1,0 +1,1 @@
+"""Perturbation verbs: split, predict, judge, search."""

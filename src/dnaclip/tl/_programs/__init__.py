@@ -1,0 +1,1 @@
+"""Gene program verbs: find, score, test, name, compare."""

@@ -1,0 +1,1 @@
+"""Training of the perturbation VAE, and of the predictor that holds it."""

@@ -1,0 +1,234 @@
+"""Train the perturbation VAE: the loop, early stopping on held-out perturbations, and checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from dnaclip._device import resolve_device
+from dnaclip._errors import TrainingError
+from dnaclip._validate import as_generator, torch_seed
+from dnaclip.models._perturbation.config import PerturbationVaeConfig
+from dnaclip.train._checkpoint import RunState, load_checkpoint, locked, restore_optimizer, save_checkpoint
+from dnaclip.train._loop import History
+from dnaclip.train._perturbation.feed import TargetGenes, in_memory
+from dnaclip.train._perturbation.setup import check_cells, check_run, prepare, set_up
+from dnaclip.train._perturbation.validation import Validation
+from dnaclip.train._setup import load_weights
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from dnaclip.models._perturbation.cells import PerturbationCells
+    from dnaclip.models._perturbation.vae import PerturbationVae
+    from dnaclip.train._perturbation.feed import CellFeed
+
+__all__ = ["fit_vae"]
+
+logger = logging.getLogger(__name__)
+
+
+def fit_vae(
+    cells: PerturbationCells,
+    vectors: np.ndarray,
+    *,
+    config: PerturbationVaeConfig | None = None,
+    context_vectors: np.ndarray | None = None,
+    gene_vectors: Mapping[str, np.ndarray] | None = None,
+    train: np.ndarray | None = None,
+    validation: Sequence[int] | np.ndarray = (),
+    rng: int | np.random.Generator | None = 0,
+    device: str | torch.device = "auto",
+    precision: str = "32-true",
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> tuple[PerturbationVae, History]:
+    """Train a VAE of cells under perturbation.
+
+    Order, noise and weights follow from `rng` and the epoch alone, so on a CPU a resumed run equals an uninterrupted one
+    bit by bit. Global random state stays as it was.
+
+    Parameters
+    ----------
+    cells
+        Expression and what was done to each cell.
+    vectors
+        Vector of each condition (n_conditions, d): the sum of those of its genes, zeros for the control.
+    config
+        Settings; `None` takes the defaults.
+    context_vectors
+        Vector of each context (n_contexts, e); `None` trains a model that does not know of contexts, but centres each
+        on its own control cells all the same.
+    gene_vectors
+        Gene to its vector (d,): trains a network of its own for the expression of targeted genes that are measured.
+    train
+        True for cells to train on, bool (n_cells,); `None` takes all. Each context with such a cell needs control cells
+        among them.
+    validation
+        Conditions that are not trained on. The weights that predict their mean shifts best are kept, and training stops
+        when they no longer get better. Without them training takes `max_epochs` and the last weights are kept.
+    rng
+        Seed or generator.
+    device
+        `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`.
+    precision
+        `"32-true"`, or `"bf16-mixed"` on a CUDA device.
+    checkpoint
+        File that holds the state of the run after each epoch (safetensors); `None` writes nothing.
+    resume
+        Go on from `checkpoint` when it is there. Without it a checkpoint that is there already is an error.
+    progress
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    The model, in evaluation mode, and the history: one row per epoch with `epoch`, the loss and its parts, `lr`,
+    `cells_per_second` and, with validation conditions, `validation_pcc`, the mean Pearson correlation of predicted and
+    observed shifts over genes, without targeted genes, and `validation_loss`, 1 minus that.
+
+    Raises
+    ------
+    InputError
+        Cells, vectors, settings and checkpoint do not fit together; raised before anything is trained or written.
+    TrainingError
+        The loss or a weight is NaN or infinite, or the device's memory is full. A checkpoint holds the epochs before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dnaclip.models import PerturbationVaeConfig
+    >>> from dnaclip.models._perturbation.cells import PerturbationCells
+    >>> from dnaclip.train import fit_vae
+    >>> rng = np.random.default_rng(0)
+    >>> cells = PerturbationCells(
+    ...     x=rng.random((60, 8), dtype=np.float32),
+    ...     condition=np.repeat(np.arange(3, dtype=np.int32), 20),
+    ...     context=np.zeros(60, np.int32),
+    ...     conditions=((), ("A",), ("B",)),
+    ...     contexts=("K562",),
+    ...     genes=tuple("ABCDEFGH"),
+    ... )
+    >>> vectors = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> config = PerturbationVaeConfig(hidden=8, latent=2, max_epochs=2)
+    >>> vae, history = fit_vae(cells, vectors, config=config, device="cpu", progress=False)
+    >>> list(history.table["epoch"]), vae.predict_delta(vectors[1:], cells.x[:20]).shape
+    ([1, 2], (2, 8))
+    """
+    config = config or PerturbationVaeConfig()
+    target = resolve_device(device)
+    path = None if checkpoint is None else Path(checkpoint)
+    keep, held_out = check_cells(cells, vectors, context_vectors, gene_vectors, train, validation)
+    check_run(precision, target, path, resume=resume)
+    seed = torch_seed(as_generator(rng))
+    with locked(path):
+        x = in_memory(cells.x)
+        judge = Validation(cells, x, keep, held_out, np.asarray(vectors), context_vectors)
+        targets = None if gene_vectors is None else TargetGenes(cells, gene_vectors)
+        model, feed = prepare(cells, x, keep, vectors, config, context_vectors, targets, judge, seed, target)
+        data = {"cells": feed.fingerprint(), "validation": judge.fingerprint(), "precision": precision}
+        state = RunState(seed, epoch=1)
+        moments: dict[str, torch.Tensor] = {}
+        if path is not None and path.exists():
+            state, weights, moments = load_checkpoint(
+                path, seed=None if rng is None else seed, config=config, data=data
+            )
+            load_weights(model, weights, path)
+            logger.info("Going on from %s after epoch %d.", path, state.epoch - 1)
+        fabric, wrapped, optimizer = set_up(model, config, target, precision)
+        restore_optimizer(optimizer, moments)
+        bar = tqdm(
+            total=len(feed) * config.max_epochs,
+            initial=len(feed) * (state.epoch - 1),
+            unit="cell",
+            unit_scale=True,
+            disable=not progress,
+        )
+        try:
+            with bar:
+                while not _finished(state, config):
+                    start = time.perf_counter()
+                    row = {"epoch": state.epoch} | _run_epoch(
+                        fabric, wrapped, model, optimizer, feed, config, state, bar
+                    )
+                    row["cells_per_second"] = len(feed) / (time.perf_counter() - start)
+                    row |= judge(model)
+                    bar.set_postfix({"epoch": state.epoch, "pcc": row.get("validation_pcc")})
+                    _remember(state, row, model)
+                    state.epoch += 1
+                    if path is not None:
+                        save_checkpoint(path, state, model, optimizer, config=config, data=data)
+        except torch.OutOfMemoryError as error:
+            msg = f"The memory of {target} is full in epoch {state.epoch}. Lower batch_size={config.batch_size}."
+            raise TrainingError(msg) from error
+    model.load_state_dict(state.best)
+    return model.eval(), History(pd.DataFrame(state.rows), state.best_epoch, state.best_loss, state.seed)
+
+
+def _run_epoch(
+    fabric: Any,
+    wrapped: torch.nn.Module,
+    model: PerturbationVae,
+    optimizer: torch.optim.Optimizer,
+    feed: CellFeed,
+    config: PerturbationVaeConfig,
+    state: RunState,
+    bar: tqdm,
+) -> dict[str, float]:
+    """Train on each cell once, and return the mean loss and its parts."""
+    wrapped.train()
+    steps = feed.steps(config.batch_size)
+    seen: list[dict[str, torch.Tensor]] = []
+    for step, batch in enumerate(feed.epoch(seed=state.seed, epoch=state.epoch, batch_size=config.batch_size)):
+        for group in optimizer.param_groups:
+            group["lr"] = _learning_rate(config, state.epoch - 1 + (step + 0.5) / steps)
+        parts = wrapped(batch)
+        optimizer.zero_grad()
+        fabric.backward(parts["loss"])
+        feed.learn_directions(batch)
+        if config.grad_clip is not None:
+            fabric.clip_gradients(wrapped, optimizer, max_norm=config.grad_clip, error_if_nonfinite=False)
+        optimizer.step()
+        seen.append({name: value.detach() for name, value in parts.items()})
+        bar.update(len(batch.cells))
+    # Read only now: reading a loss from a GPU makes the program wait for it.
+    losses = torch.stack([parts["loss"] for parts in seen]).tolist()
+    step = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), steps - 1)
+    if not math.isfinite(losses[step]) or not all(bool(one.isfinite().all()) for one in model.parameters()):
+        msg = (
+            f"Training stopped: the loss of epoch {state.epoch}, step {step + 1} of {steps}, is {losses[step]}, or weights "
+            f"are no longer finite after it. Try a lower lr than {config.lr}, a smaller grad_clip than {config.grad_clip} or "
+            f"a smaller mi_weight than {config.mi_weight}."
+        )
+        raise TrainingError(msg)
+    names = [name for name in seen[0] if all(name in parts for parts in seen)]
+    means = {name: float(np.mean([float(parts[name]) for parts in seen])) for name in names}
+    return {"train_loss": means.pop("loss"), **means, "lr": optimizer.param_groups[0]["lr"]}
+
+
+def _learning_rate(config: PerturbationVaeConfig, epochs_done: float) -> float:
+    """Rise over the first epoch, then fall to zero along a cosine."""
+    return config.lr * min(epochs_done, 1.0) * (1 + math.cos(math.pi * min(epochs_done / config.max_epochs, 1.0))) / 2
+
+
+def _remember(state: RunState, row: dict[str, float], model: PerturbationVae) -> None:
+    """Add a row to the history, and keep the weights when they are the best so far, or when nothing judges them."""
+    state.rows.append(row)
+    loss = row.get("validation_loss")
+    if loss is None or loss < state.best_loss or not state.best:
+        state.best_loss, state.best_epoch = row["train_loss"] if loss is None else loss, int(row["epoch"])
+        state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _finished(state: RunState, config: PerturbationVaeConfig) -> bool:
+    out_of_patience = config.patience is not None and state.epoch > state.best_epoch + config.patience
+    return state.epoch > config.max_epochs or out_of_patience
