@@ -19,14 +19,16 @@ import torch
 
 from dnaclip import tl
 
-METRICS = ("pcc_delta", "pcc_delta_reference", "mse", "pcc_top20", "discrimination", "discrimination_cosine")
+METRICS = ("pcc_delta", "pcc_delta_reference", "mse", "discrimination", "discrimination_cosine")
 
 
 def scores(adata: ad.AnnData, seed: int, *, gene_disjoint: bool, epochs: int) -> pd.DataFrame:
     """Score the hybrid, the network alone and the baselines on all folds of one fold seed."""
     tables = []
     for fold in range(5):
-        tl.split_perturbations(adata, "kfold", fold=fold, gene_disjoint=gene_disjoint, rng=seed)
+        tl.split_perturbations(
+            adata, "kfold", fold=fold, gene_disjoint=gene_disjoint, validation_fractions=(1, 1), rng=seed
+        )
         for method in ("hybrid", "sclambda"):
             predictor = tl.PerturbationPredictor(adata, method=method, rng=seed, device="cpu", max_epochs=epochs)
             predictor.fit(train="split", progress=False)

@@ -18,12 +18,14 @@ from dnaclip.datasets import fetch, fetch_group
 
 # What a process does: wait for the start signal, fetch, print the checksum of what it got.
 PROGRAM = """
-import hashlib, sys, time
+import hashlib, signal, sys, time
 from pathlib import Path
 from dnaclip.datasets import _cache, _registry, fetch
 registry, name, start, before = sys.argv[1:]
 _registry.REGISTRY_FILE = Path(registry)
 _cache.PAUSES = (0.0, 0.0)
+# In a background job of a shell SIGINT is ignored, also by the processes that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 exec(before)
 print("ready", flush=True)
 while start and not Path(start).exists():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 N_GENES, D = 20, 6
 TARGETS = tuple(f"G{i}" for i in range(10))
 CONDITIONS = ((), *((gene,) for gene in TARGETS), ("G0", "G1"), ("G2", "G3"))
-CONFIG = PerturbationVaeConfig(hidden=16, latent=4, batch_size=64, max_epochs=3, lr=5e-3)
+CONFIG = PerturbationVaeConfig(hidden=16, latent=4, batch_size=64, max_epochs=3, lr=5e-3, min_validation=1)
 
 
 def problem(
@@ -90,6 +90,17 @@ def test_the_best_epoch_is_kept_and_training_stops() -> None:
     np.testing.assert_allclose(table["validation_loss"], 1 - table["validation_pcc"])
     judge = loop.Validation(cells, cells.x, ~np.isin(cells.condition, [3, 4, 11]), np.array([3, 4, 11]), vectors, None)
     assert judge(model)["validation_loss"] == history.best_loss
+
+
+def test_a_few_validation_conditions_decide_nothing() -> None:
+    few = replace(CONFIG, max_epochs=6, patience=1, lr=2e-2, min_validation=4)
+    weights, table = run(validation=[3, 4, 11], config=few)
+    assert len(table) == 6
+    assert "validation_loss" not in table
+    assert table["validation_pcc"].notna().all()
+    cells, _, _ = problem()
+    unjudged, _ = run(train=~np.isin(cells.condition, [3, 4, 11]), config=few)
+    assert all(torch.equal(weights[name], unjudged[name]) for name in weights)
 
 
 def test_validation_leaves_targeted_genes_out() -> None:

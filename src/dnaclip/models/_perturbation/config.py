@@ -27,6 +27,9 @@ class PerturbationVaeConfig:
         Passes over the cells at most. The learning rate falls to zero along a cosine until there.
     patience
         Stop after so many epochs without a better prediction of the validation conditions; `None` never stops early.
+    min_validation
+        Validation conditions that it takes to choose an epoch by. With fewer the choice would be one of noise: their scores
+        are recorded, and the last weights are kept.
     lr
         Highest learning rate of Adam, reached after the first epoch.
     mine_weight_decay
@@ -59,6 +62,7 @@ class PerturbationVaeConfig:
     batch_size: int = 500
     max_epochs: int = 100
     patience: int | None = 30
+    min_validation: int = 10
     lr: float = 5e-4
     mine_weight_decay: float = 1e-4
     mi_weight: float = 200.0
@@ -70,7 +74,8 @@ class PerturbationVaeConfig:
     grad_clip: float | None = 100.0
 
     def __post_init__(self) -> None:
-        for name, least in (("hidden", 1), ("latent", 1), ("batch_size", 2), ("max_epochs", 1), ("patience", 1)):
+        counts = {"hidden": 1, "latent": 1, "batch_size": 2, "max_epochs": 1, "patience": 1, "min_validation": 1}
+        for name, least in counts.items():
             if not (name == "patience" and self.patience is None):
                 check_count(name, getattr(self, name), least=least)
         weights = [name for name in self.__dataclass_fields__ if name.endswith("_weight")]

@@ -52,9 +52,11 @@ def program_genes(data: Any, program_key: str, gene_symbols: str | None, organis
         groups = {str(name): names[codes == i] for i, name in enumerate(member.cat.categories)}
     else:
         given = data if isinstance(data, Mapping) else {"genes": data}
-        groups = {
-            str(name): unified_names(_listed(f"program {name!r}", genes), organism) for name, genes in given.items()
-        }
+        listed = {str(name): list(_listed(f"program {name!r}", genes)) for name, genes in given.items()}
+        # All at once: to look names up, a table has to be read.
+        names = unified_names(list(chain.from_iterable(listed.values())), organism)
+        of_program = np.repeat(np.arange(len(listed)), [len(genes) for genes in listed.values()])
+        groups = {name: names[of_program == i] for i, name in enumerate(listed)}
     programs = {name: genes.dropna().unique().tolist() for name, genes in groups.items()}
     if not any(programs.values()):
         where = f"adata.var[{program_key!r}] holds nothing but NaN" if hasattr(data, "uns") else "every list is empty"

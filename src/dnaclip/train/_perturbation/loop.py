@@ -76,7 +76,8 @@ def fit_vae(
         among them.
     validation
         Conditions that are not trained on. The weights that predict their mean shifts best are kept, and training stops
-        when they no longer get better. Without them training takes `max_epochs` and the last weights are kept.
+        when they no longer get better. With fewer than `config.min_validation` of them training takes `max_epochs` and the
+        last weights are kept.
     rng
         Seed or generator.
     device
@@ -162,6 +163,8 @@ def fit_vae(
                     )
                     row["cells_per_second"] = len(feed) / (time.perf_counter() - start)
                     row |= judge(model)
+                    if len(held_out) < config.min_validation:
+                        row.pop("validation_loss", None)
                     bar.set_postfix({"epoch": state.epoch, "pcc": row.get("validation_pcc")})
                     _remember(state, row, model)
                     state.epoch += 1
