@@ -1,4 +1,4 @@
-"""How good an embedding is: NumPy arrays in, numbers out."""
+"""How good an embedding, a program or a prediction is: NumPy arrays in, numbers out."""
 
 from __future__ import annotations
 

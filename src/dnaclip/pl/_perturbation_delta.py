@@ -135,7 +135,7 @@ def perturbation_delta(
     ax.set(xlabel="observed change", ylabel="predicted change")
     ax.spines[["top", "right"]].set_visible(False)
     note = f"r = {pcc:.2f}" if np.isfinite(pcc) else "r undefined"
-    ax.set_title(f"{note}, {len(rest)} genes", loc="right", fontsize=8, color="#444444")
+    ax.text(0.98, 0.02, f"{note}, {len(rest)} genes", transform=ax.transAxes, ha="right", fontsize=8, color="#444444")
     named = np.concatenate([targets, top])
     write_labels(
         ax,
