@@ -61,11 +61,6 @@ class ChatClient:
     cache_dir
         Folder for answers; the same question to the same model is then asked once. `None` keeps none.
 
-    Attributes
-    ----------
-    usage
-        Requests, answers from the cache, tokens and cost so far.
-
     Raises
     ------
     InputError
