@@ -57,13 +57,6 @@ class TopicFeed(Feed):
             yield self._take(self.rows[order[start : start + batch_size]], generator)
 
 
-def text_noise(batch: Batch, generator: torch.Generator, *, length: float) -> Batch:
-    """Add noise of the given length to the unit vectors of the texts."""
-    (text,) = batch.inputs["text"]
-    noise = torch.randn(text.shape, generator=generator) * length / text.shape[1] ** 0.5
-    return replace(batch, inputs=batch.inputs | {"text": (text + noise,)})
-
-
 def feature_dropout(batch: Batch, generator: torch.Generator, *, share: float) -> Batch:
     """Switch off a share of the composition features."""
     (features,) = batch.inputs["composition"]
@@ -96,7 +89,6 @@ def variants(pairs: pd.DataFrame) -> dict[str, dict]:
     feeds = {
         "species sampled by size^-0.5": partial(Feed, weights=by_species(pairs["species"], 0.5)),
         "hard negatives: 8 topics a batch": TopicFeed,
-        "noise of length 0.3 on texts": partial(Feed, transform=partial(text_noise, length=0.3)),
         "30 % of features off": partial(Feed, transform=partial(feature_dropout, share=0.3)),
     }
     return plain | changed | {name: {"make_feed": feed} for name, feed in feeds.items()}
