@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -181,3 +181,12 @@ def families() -> tuple[pd.DataFrame, np.ndarray]:
             vectors.append(centre + 0.3 * rng.normal(size=16))
     pairs = pd.DataFrame(rows, columns=["gene_id", "sequence", "text", "species", "family"])
     return pairs, np.array(vectors, np.float32)
+
+
+@pytest.fixture
+def mudata() -> Iterator[Any]:
+    """Give the module; before 0.4 it warns about columns that it copies between modalities unless told not to."""
+    module: Any = pytest.importorskip("mudata")
+    quiet = module.set_options(pull_on_update=False) if hasattr(module, "set_options") else contextlib.nullcontext()
+    with quiet:
+        yield module

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import gseapy
-import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -277,20 +276,19 @@ def test_new_programs_forget_the_old_enrichment(embedded: ad.AnnData) -> None:
         enrichment_table(embedded)
 
 
-def test_results_travel_with_mudata(embedded: ad.AnnData, tmp_path: Path) -> None:
+def test_results_travel_with_mudata(mudata: Any, embedded: ad.AnnData, tmp_path: Path) -> None:
     protein = ad.AnnData(np.ones((embedded.n_obs, 2)), obs=embedded.obs[[]], var=pd.DataFrame(index=["CD3", "CD19"]))
-    with mudata.set_options(pull_on_update=False):
-        mdata = mudata.MuData({"rna": embedded, "prot": protein})
-        rna = mdata["rna"]
-        tl.gene_programs(rna, n_neighbors=5)
-        tl.score_programs(rna)
-        rna.obs["donor"] = np.tile(list("abcdef"), 10)
-        rna.obs["state"] = np.where(rna.obs["donor"] < "d", "healthy", "ill")
-        table = tl.enrich(rna, {"group": rna.var_names[:10].tolist()})
-        with pytest.warns(UserWarning, match="fewer than 4 donors"):
-            ranking = tl.rank_programs(rna, "state", reference="healthy", donor_key="donor")
-        mdata.write(tmp_path / "m.h5mu")
-        again = mudata.read_h5mu(tmp_path / "m.h5mu")["rna"]
+    mdata = mudata.MuData({"rna": embedded, "prot": protein})
+    rna = mdata["rna"]
+    tl.gene_programs(rna, n_neighbors=5)
+    tl.score_programs(rna)
+    rna.obs["donor"] = np.tile(list("abcdef"), 10)
+    rna.obs["state"] = np.where(rna.obs["donor"] < "d", "healthy", "ill")
+    table = tl.enrich(rna, {"group": rna.var_names[:10].tolist()})
+    with pytest.warns(UserWarning, match="fewer than 4 donors"):
+        ranking = tl.rank_programs(rna, "state", reference="healthy", donor_key="donor")
+    mdata.write(tmp_path / "m.h5mu")
+    again = mudata.read_h5mu(tmp_path / "m.h5mu")["rna"]
     assert len(table) == 1
     pd.testing.assert_frame_equal(enrichment_table(again), table)
     pd.testing.assert_frame_equal(again.uns["gene_program"]["ranking"]["table"].reset_index(drop=True), ranking)

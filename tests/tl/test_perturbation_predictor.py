@@ -175,7 +175,7 @@ def test_lazy_and_backed(how: str, tmp_path: Path) -> None:
         other.file.close()
 
 
-def test_views_layers_and_mudata(unchanged: Callable[[ad.AnnData], Any]) -> None:
+def test_views_layers_and_mudata(mudata: Any, unchanged: Callable[[ad.AnnData], Any]) -> None:
     adata = perturbed()
     expected = tl.PerturbationPredictor(adata, method="ridge").fit().predict("g20").X
     layered = adata.copy()
@@ -190,9 +190,7 @@ def test_views_layers_and_mudata(unchanged: Callable[[ad.AnnData], Any]) -> None
         predictor = tl.PerturbationPredictor(view, method="ridge").fit()
         np.testing.assert_allclose(predictor.predict("g20").X, expected, atol=1e-6)
         predictor.evaluate([True] * adata.n_obs, ceiling=False)
-    mudata = pytest.importorskip("mudata")
-    with mudata.set_options(pull_on_update=False):
-        both = mudata.MuData({"rna": adata})
+    both = mudata.MuData({"rna": adata})
     np.testing.assert_array_equal(
         tl.PerturbationPredictor(both["rna"], method="ridge").fit().predict("g20").X, expected
     )

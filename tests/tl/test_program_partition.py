@@ -38,7 +38,7 @@ def test_blobs_are_found_and_levels_are_apart(method: Method) -> None:
 def test_small_components_take_no_program(method: Method) -> None:
     vectors, group = blobs([40, 40, 3], noise=0.02)
     graph = graph_of(vectors[:80], 6)
-    apart = sparse.csr_matrix(sparse.block_diag([graph, np.ones((3, 3)) - np.eye(3)]))
+    apart = sparse.csr_matrix(sparse.block_diag([graph, sparse.coo_matrix(np.ones((3, 3)) - np.eye(3))]))
     (found,) = partition(vectors, apart, method, [2], 5, np.random.default_rng(0))
     assert (found[80:] == -1).all()
     assert adjusted_rand_score(group[:80], found[:80]) == 1
@@ -105,7 +105,7 @@ def test_a_cut_into_huge_programs_is_not_chosen() -> None:
 
 def test_weak_members_leave_and_programs_are_renumbered() -> None:
     # Two cliques of four and three, and a gene that hangs on both by a thread.
-    graph = sparse.block_diag([np.ones((4, 4)), np.ones((3, 3)), [[0]]]).tolil()
+    graph = sparse.block_diag([sparse.coo_matrix(np.ones((size, size))) for size in (4, 3, 1)]).tolil()
     graph.setdiag(0)
     graph[7, [0, 4]] = graph[[0, 4], 7] = 0.1
     graph = sparse.csr_matrix(graph)
