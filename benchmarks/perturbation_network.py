@@ -51,11 +51,12 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--modality", default="joint", help="vectors: joint, text or dna")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     adata = ad.read_h5ad(options.shared / "cells/norman_k562_devel.h5ad")
-    tl.embed(adata)
+    tl.embed(adata, modality=options.modality)
     for gene_disjoint, what in ((False, "perturbations"), (True, "genes")):
         tables = [
             scores(adata, seed, gene_disjoint=gene_disjoint, epochs=options.epochs) for seed in range(options.seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["KERNELS", "GeneKernel", "IdentityKernel", "LinearKernel", "RbfKernel", "make_kernel"]
 
 
-class GeneKernel:
+class GeneKernel(ABC):
     """A kernel between genes, and from it the kernel between conditions.
 
     A condition stands for the sum of what its genes stand for, so that effects of genes add up.
@@ -41,12 +42,12 @@ class GeneKernel:
         to_training = member @ self.between(genes, self._genes) @ self._membership.T
         return to_training, ((member @ self.between(genes, genes)) * member).sum(axis=1)
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> None:  # noqa: B027 - only some kernels need anything
         """Take what the kernel needs from the training genes."""
 
+    @abstractmethod
     def between(self, left: Sequence[str], right: Sequence[str]) -> np.ndarray:
         """Return the kernel between genes, (len(left), len(right))."""
-        raise NotImplementedError
 
 
 class IdentityKernel(GeneKernel):
