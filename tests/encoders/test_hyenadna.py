@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from dnaclip.encoders import HyenaDna, HyenaDnaConfig, HyenaDnaEncoder, load_hyenadna
+from dnaclip.encoders import HyenaDna, HyenaDnaConfig, HyenaDnaEncoder, load_hyenadna, save_hyenadna
 from dnaclip.encoders._hyenadna.batches import batches, pieces
 from dnaclip.encoders._hyenadna.filters import SpectrumCache, fft_length
 from dnaclip.encoders._hyenadna.tokens import tokenize
@@ -121,6 +121,14 @@ def test_every_stage_repeats_the_published_code() -> None:
 
 
 @needs_golden
+def test_what_is_saved_has_the_published_names(tmp_path: Path) -> None:
+    published = load_file(weights(TINY_HF))
+    found = load_file(save_hyenadna(load_hyenadna(weights(TINY_HF)), tmp_path / "model.safetensors"))
+    assert found.keys() == published.keys() - {"lm_head.weight"}
+    assert all(torch.equal(value, published[key]) for key, value in found.items())
+
+
+@needs_golden
 def test_tokens_are_those_of_the_published_tokenizer() -> None:
     cases, _ = golden()
     for case in cases["cases"]:
@@ -157,24 +165,10 @@ def test_an_original_checkpoint_is_a_pickle_that_cannot_run_code(tmp_path: Path)
 
 
 @pytest.fixture
-def stored() -> dict[str, torch.Tensor]:
-    """Tensors under their published names."""
-    network = HyenaDna(HyenaDnaConfig(d_model=8, n_layer=2, l_max=32))
-    found: dict[str, torch.Tensor] = {}
-    for key, value in network.state_dict().items():
-        name = key.replace("embedding.", "embeddings.word_embeddings.").replace(".fc", ".mlp.fc")
-        name = "ln_f" + name.removeprefix("norm") if name.startswith("norm.") else name
-        for i in range(3):
-            name = name.replace(f"long_filter.hidden.{i}.", f"filter_fn.implicit_filter.{2 * i}.")
-        name = name.replace("long_filter.last.", "filter_fn.implicit_filter.6.")
-        name = name.replace("long_filter.freq", "filter_fn.implicit_filter.1.freq")
-        name = name.replace("long_filter.deltas", "filter_fn.modulation.deltas").replace("long_filter", "filter_fn")
-        if name.startswith("positions."):
-            for i in range(2):
-                found[f"model.backbone.layers.{i}.mixer.filter_fn.pos_emb.{name[-1]}"] = value[None].clone()
-        else:
-            found["model.backbone." + name] = value[None, None].clone() if name.endswith("deltas") else value.clone()
-    return found
+def stored(tmp_path: Path) -> dict[str, torch.Tensor]:
+    """Tensors under their published names, with those of an original checkpoint in front."""
+    path = save_hyenadna(HyenaDna(HyenaDnaConfig(d_model=8, n_layer=2, l_max=32)), tmp_path / "own.safetensors")
+    return {key.replace("hyena.", "model."): value for key, value in load_file(path).items()}
 
 
 def saved(tensors: dict[str, torch.Tensor], folder: Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from dnaclip._errors import InputError
+from dnaclip._errors import InputError, MissingKeyError
 from dnaclip.models import ClipModel, Projector, ProjectorConfig, clip_loss
 
 SHAPES = [
@@ -152,3 +152,42 @@ def test_one_tower_or_an_unknown_loss() -> None:
         ClipModel(towers(dna=3))
     with pytest.raises(InputError, match="loss='nce' is not known. Use one of: 'clip'"):
         ClipModel(towers(dna=3, text=3), loss="nce")
+
+
+def three_towers(**options: object) -> ClipModel:
+    towers = {name: Projector(ProjectorConfig(in_dim=5, out_dim=4), seed=i) for i, name in enumerate("abc")}
+    return ClipModel(towers, **options)  # type: ignore[arg-type]
+
+
+def test_a_gene_that_lacks_a_modality_has_no_embedding_in_it() -> None:
+    rows = {name: torch.randn(6, 5, generator=torch.Generator().manual_seed(i)) for i, name in enumerate("abc")}
+    rows["c"][2] = 0
+    found = three_towers(partial=True)({name: (vectors,) for name, vectors in rows.items()})
+    assert not found["c"][2].any()
+    assert all(found[name].norm(dim=1).count_nonzero() == (5 if name == "c" else 6) for name in "abc")
+    assert three_towers()({name: (vectors,) for name, vectors in rows.items()})["c"][2].any()
+
+
+def test_the_bias_of_siglip_is_learned_and_others_have_none() -> None:
+    model = three_towers(loss="siglip")
+    sides = {name: torch.eye(4) for name in "abc"}
+    model.loss(sides).backward()
+    assert model.bias is not None
+    assert model.bias.grad is not None
+    assert "bias" not in three_towers().state_dict()
+
+
+def test_the_penalty_counts_only_with_the_vectors_before_the_towers() -> None:
+    model = three_towers(loss="penalized_clip", penalty=2.0)
+    sides = {name: torch.eye(4) for name in "abc"}
+    without = model.loss(sides)
+    torch.testing.assert_close(without, three_towers().loss(sides))
+    with_raw = model.loss(sides, raw={"a": torch.ones(4, 3)})
+    assert with_raw.item() == pytest.approx(without.item() + 2.0 * 12 / 16)
+
+
+def test_wrong_settings_of_the_loss_are_refused() -> None:
+    with pytest.raises(MissingKeyError, match="'text' is not in the towers"):
+        three_towers(anchor="text")
+    with pytest.raises(InputError, match="penalty=-1"):
+        three_towers(penalty=-1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dnaclip._errors import InputError
-from dnaclip._validate import check_choice
+from dnaclip._validate import check_choice, check_key
 from dnaclip.models._losses import LOSSES, multimodal_loss
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_LOGIT_SCALE", "ClipModel"]
 
+# Where the logit of two unrelated genes starts with SigLIP, since nearly all pairs are unrelated.
+SIGLIP_BIAS = -10.0
 # Beyond 100 similarities are so sharp that one batch can destroy the weights.
 MAX_LOGIT_SCALE = 100.0
 
@@ -34,12 +36,18 @@ class ClipModel(nn.Module):
     learn_scale
         Whether training changes the scale. It is never let above 100.
     loss
-        A name in `LOSSES`.
+        `"clip"`, `"siglip"`, whose bias is learned too, or `"penalized_clip"`.
+    penalty
+        Weight of the similarity penalty of `"penalized_clip"`.
+    anchor
+        A modality that all others are aligned with; `None` aligns every pair of modalities.
+    partial
+        Whether genes may lack a modality, which a row of zeros in its first tensor says; they are left out where it counts.
 
     Raises
     ------
     InputError
-        Fewer than two towers, a scale out of range, or an unknown loss.
+        Fewer than two towers, a number out of range, or an unknown loss or anchor.
 
     Examples
     --------
@@ -64,9 +72,17 @@ class ClipModel(nn.Module):
         logit_scale: float = 1 / 0.07,
         learn_scale: bool = True,
         loss: str = "clip",
+        penalty: float = 1.0,
+        anchor: str | None = None,
+        partial: bool = False,
     ) -> None:
         super().__init__()
         check_choice("loss", loss, LOSSES)
+        if anchor is not None:
+            check_key(anchor, towers, where="the towers", hint="The anchor is one of the modalities.")
+        if not penalty >= 0:
+            msg = f"penalty={penalty!r} is the weight of a term of the loss: use a number of 0 or more."
+            raise InputError(msg)
         if len(towers) < 2:
             msg = f"ClipModel aligns modalities: give at least two towers, got {list(towers)}."
             raise InputError(msg)
@@ -79,7 +95,8 @@ class ClipModel(nn.Module):
         self.towers = nn.ModuleDict(towers)
         # The logarithm is what is learned, so that the scale stays positive.
         self.log_scale = nn.Parameter(torch.tensor(math.log(logit_scale)), requires_grad=learn_scale)
-        self.loss_name = loss
+        self.bias = nn.Parameter(torch.tensor(SIGLIP_BIAS)) if loss == "siglip" else None
+        self.loss_name, self.penalty, self.anchor, self.partial = loss, penalty, anchor, partial
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -92,12 +109,35 @@ class ClipModel(nn.Module):
         return self.log_scale.exp()
 
     def forward(self, batch: Mapping[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
-        """Embed the modalities that are in the batch: modality to (n, d)."""
-        return {name: self.towers[name](*tensors) for name, tensors in batch.items()}
+        """Embed the modalities that are in the batch: modality to (n, d), zeros where a gene lacks a modality."""
+        embeddings = {name: self.towers[name](*tensors) for name, tensors in batch.items()}
+        if self.partial:
+            embeddings = {name: vectors * batch[name][0].any(1, keepdim=True) for name, vectors in embeddings.items()}
+        return embeddings
 
-    def loss(self, embeddings: Mapping[str, Tensor], *, same: Tensor | None = None) -> Tensor:
-        """Contrastive loss of embeddings from :meth:`forward`, summed over the pairs of modalities."""
-        return multimodal_loss(embeddings, self.logit_scale, loss=self.loss_name, same=same)
+    def loss(
+        self,
+        embeddings: Mapping[str, Tensor],
+        *,
+        same: Tensor | None = None,
+        raw: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Contrastive loss of embeddings from :meth:`forward`, summed over the pairs of modalities.
+
+        `raw`, the vectors before the towers, is what `"penalized_clip"` compares embeddings with. Without it, as in
+        validation, the loss is that of CLIP alone.
+        """
+        return multimodal_loss(
+            embeddings,
+            self.logit_scale,
+            loss="clip" if self.loss_name == "penalized_clip" and raw is None else self.loss_name,
+            bias=self.bias,
+            same=same,
+            anchor=self.anchor,
+            partial=self.partial,
+            raw=raw,
+            penalty=self.penalty,
+        )
 
     @torch.no_grad()
     def clamp_scale(self) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dnaclip.models._attention import NeighbourAttention
 from dnaclip.models._clip import MAX_LOGIT_SCALE, ClipModel
-from dnaclip.models._losses import LOSSES
+from dnaclip.models._losses import pair_loss, similarity_penalty
 from dnaclip.models._projector import Projector, ProjectorConfig
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class SequenceTextModel(ClipModel):
     learn_scale
         Whether training changes it; each part of the DNA side has a scale of its own.
     loss
-        A name in `LOSSES`.
+        `"clip"`, `"siglip"` or `"penalized_clip"`.
+    penalty
+        Weight of the similarity penalty, for `"penalized_clip"`.
     seed
         Seed of the initial weights.
 
@@ -72,10 +74,11 @@ class SequenceTextModel(ClipModel):
         logit_scale: float = 20.0,
         learn_scale: bool = True,
         loss: str = "clip",
+        penalty: float = 1.0,
         seed: int = 0,
     ) -> None:
         towers = {"composition": Projector(composition, seed=seed), "text": Projector(text, seed=seed + 1)}
-        super().__init__(towers, logit_scale=logit_scale, learn_scale=learn_scale, loss=loss)
+        super().__init__(towers, logit_scale=logit_scale, learn_scale=learn_scale, loss=loss, penalty=penalty)
         self.attention = NeighbourAttention(seed=seed + 2)
         self.composition_log_scale = nn.Parameter(torch.tensor(math.log(logit_scale)), requires_grad=learn_scale)
         # The memory is data, not weights: it belongs in no checkpoint.
@@ -113,15 +116,26 @@ class SequenceTextModel(ClipModel):
             "text": self.text(texts),
         }
 
-    def loss(self, embeddings: Mapping[str, Tensor], *, same: Tensor | None = None) -> Tensor:
-        """Contrastive loss of each DNA part against the text, summed."""
-        contrast = LOSSES[self.loss_name]
+    def loss(
+        self,
+        embeddings: Mapping[str, Tensor],
+        *,
+        same: Tensor | None = None,
+        raw: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Contrastive loss of each DNA part against the text, summed; with `raw`, the penalty of both projectors too."""
         text = embeddings["text"]
-        total = contrast(embeddings["composition"], text, self.composition_log_scale.exp(), same=same)
+        scale = self.composition_log_scale.exp()
+        total = pair_loss(self.loss_name, embeddings["composition"], text, scale, bias=self.bias, same=same)
         related = embeddings["homology"].abs().sum(1) > 0
         if int(related.sum()) >= 2:
             groups = None if same is None else same[related]
-            total = total + contrast(embeddings["homology"][related], text[related], self.logit_scale, same=groups)
+            pair = embeddings["homology"][related], text[related]
+            total = total + pair_loss(self.loss_name, *pair, self.logit_scale, bias=self.bias, same=groups)
+        if self.loss_name == "penalized_clip":
+            for name, vectors in (raw or {}).items():
+                if name in self.towers:  # relatives have no vectors of their own
+                    total = total + self.penalty * similarity_penalty(embeddings[name], vectors)
         return total
 
     @torch.no_grad()

@@ -14,13 +14,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from dnaclip._errors import InputError, examples
+from dnaclip._files import write_atomic
 from dnaclip.encoders._hyenadna.network import HyenaDna, HyenaDnaConfig
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-__all__ = ["load_hyenadna"]
+__all__ = ["load_hyenadna", "save_hyenadna"]
 
 # What other names the same tensor has: the original checkpoints start with "model.", those for transformers with "hyena.",
 # and a wrapper for gradient checkpointing adds ".layer".
@@ -38,6 +39,18 @@ _RENAMED = [
     (r"\.filter_fn\.implicit_filter\.2\.", ".long_filter.hidden.1."),
     (r"\.filter_fn\.implicit_filter\.4\.", ".long_filter.hidden.2."),
     (r"\.filter_fn\.", ".long_filter."),
+]
+_PUBLISHED = [
+    (r"^embedding\.", "embeddings.word_embeddings."),
+    (r"^norm\.", "ln_f."),
+    (r"\.fc(?=[12]\.)", ".mlp.fc"),
+    (r"\.long_filter\.hidden\.0\.", ".filter_fn.implicit_filter.0."),
+    (r"\.long_filter\.hidden\.1\.", ".filter_fn.implicit_filter.2."),
+    (r"\.long_filter\.hidden\.2\.", ".filter_fn.implicit_filter.4."),
+    (r"\.long_filter\.last\.", ".filter_fn.implicit_filter.6."),
+    (r"\.long_filter\.freq$", ".filter_fn.implicit_filter.1.freq"),
+    (r"\.long_filter\.deltas$", ".filter_fn.modulation.deltas"),
+    (r"\.long_filter\.", ".filter_fn."),
 ]
 _HEAD = re.compile(r"^(model\.|hyena\.)?lm_head\.")  # predicts the next base; plays no part in embeddings
 
@@ -88,6 +101,47 @@ def load_hyenadna(
     _check(path, tensors, network)
     network.load_state_dict(tensors, strict=False)
     return network.eval()
+
+
+def save_hyenadna(network: HyenaDna, path: str | os.PathLike[str]) -> Path:
+    """Save a HyenaDNA under the names of the published files for transformers, whole or not at all.
+
+    Parameters
+    ----------
+    network
+        The network.
+    path
+        File to write, safetensors.
+
+    Returns
+    -------
+    The path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dnaclip.encoders import HyenaDna, HyenaDnaConfig, load_hyenadna, save_hyenadna
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_hyenadna(HyenaDna(HyenaDnaConfig(d_model=8, n_layer=2, l_max=64)), f"{folder}/model.safetensors")
+    ...     load_hyenadna(path).config.d_model
+    8
+    """
+    stored: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        value = tensor.detach().cpu()
+        if name.startswith("positions."):
+            for i in range(network.config.n_layer):
+                stored[f"layers.{i}.mixer.filter_fn.pos_emb.{name[-1]}"] = value[None]
+        else:
+            stored[_published(name)] = value[None, None] if name.endswith(".deltas") else value
+    content = {f"hyena.backbone.{name}": tensor.contiguous().clone() for name, tensor in stored.items()}
+    return write_atomic(path, safetensors.torch.save(content, metadata={"format": "pt"}))
+
+
+def _published(name: str) -> str:
+    for own, theirs in _PUBLISHED:
+        name = re.sub(own, theirs, name)
+    return name
 
 
 def _read(path: Path) -> dict[str, Tensor]:

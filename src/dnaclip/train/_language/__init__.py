@@ -1,0 +1,1 @@
+"""Pre-train a DNA language model: predict each base from those before it."""
