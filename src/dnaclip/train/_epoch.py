@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dnaclip._errors import TrainingError, examples
 from dnaclip.train._config import TrainConfig, learning_rate
+from dnaclip.train._processes import ALONE, Processes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -34,6 +35,7 @@ def run_epoch(
     config: TrainConfig,
     state: RunState,
     bar: tqdm,
+    processes: Processes = ALONE,
 ) -> float:
     """Train on every batch of the epoch `state.epoch` and return the mean loss.
 
@@ -55,6 +57,8 @@ def run_epoch(
         Seed and epoch.
     bar
         Progress bar, in pairs.
+    processes
+        Who shares the batches.
 
     Raises
     ------
@@ -66,10 +70,13 @@ def run_epoch(
     read_every = 1 if feed.device.type == "cpu" else _READ_EVERY_CUDA
     losses: list[float] = []
     unread: list[tuple[Tensor, Tensor]] = []
-    for step, batch in enumerate(feed.epoch(seed=state.seed, epoch=state.epoch, batch_size=config.batch_size)):
+    batches = feed.epoch(seed=state.seed, epoch=state.epoch, batch_size=config.batch_size, processes=processes)
+    for step, batch in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, state.epoch - 1 + (step + 0.5) / steps)
-        loss = model.loss(wrapped(batch.inputs), same=batch.same)
+        # Genes are told apart from all others of the batch, also from those that another process embeds.
+        embeddings = {name: processes.gather(own).flatten(0, 1) for name, own in wrapped(batch.inputs).items()}
+        loss = model.loss(embeddings, same=batch.same)
         unread.append((loss.detach(), batch.rows))
         if len(unread) == read_every or step == steps - 1:
             for value, (_, rows) in zip(torch.stack([one for one, _ in unread]).tolist(), unread, strict=True):

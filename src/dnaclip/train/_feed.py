@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dnaclip._errors import InputError, examples
 from dnaclip.models._seed import mix_seed
+from dnaclip.train._processes import ALONE, Processes
 
 __all__ = ["Batch", "Feed", "Transform"]
 
@@ -27,7 +28,8 @@ class Batch:
     Parameters
     ----------
     inputs
-        Modality to the tensors of its tower, each with the genes of the batch in front.
+        Modality to the tensors of its tower, each with the genes of the batch in front; of several processes that share
+        the batch, each has its part of them.
     same
         Integer group of each gene (genes of one group are no negatives of each other), or `None`.
     rows
@@ -130,8 +132,11 @@ class Feed:
         moved.weights = None if self.weights is None else self.weights.to(device)
         return moved
 
-    def epoch(self, *, seed: int, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch, the same for the same `seed` and `epoch`; an incomplete last one is dropped."""
+    def epoch(self, *, seed: int, epoch: int, batch_size: int, processes: Processes = ALONE) -> Iterator[Batch]:
+        """Yield the batches of one epoch, the same for the same `seed` and `epoch`; an incomplete last one is dropped.
+
+        Every process draws the same batches and takes its share of their inputs.
+        """
         order = self.rows[_permutation(len(self), mix_seed(seed, epoch)).to(self.device)]
         weights = None if self.weights is None else self.weights[self.rows]
         generator = torch.Generator(self.device).manual_seed(mix_seed(seed, epoch, 1))
@@ -140,7 +145,7 @@ class Feed:
                 rows = order[start : start + batch_size]
             else:
                 rows = self.rows[torch.multinomial(weights, batch_size, generator=generator)]
-            yield self._take(rows, generator)
+            yield self._take(rows, generator, processes)
 
     def in_order(self, batch_size: int = 4096) -> Iterator[Batch]:
         """Yield every row once, in the order of `rows`."""
@@ -160,10 +165,16 @@ class Feed:
                 digest.update(part.cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
-    def _take(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        inputs = {name: tuple(_as_float32(one[rows]) for one in group) for name, group in self.inputs.items()}
+    def _take(self, rows: Tensor, generator: torch.Generator, processes: Processes = ALONE) -> Batch:
+        own = processes.share(len(rows))
+        # A transform sees the whole batch, so that what it draws does not depend on the number of processes.
+        taken = rows[own] if self.transform is None else rows
+        inputs = {name: tuple(_as_float32(one[taken]) for one in group) for name, group in self.inputs.items()}
         batch = Batch(inputs, None if self.same is None else self.same[rows], rows)
-        return batch if self.transform is None else self.transform(batch, generator)
+        if self.transform is None:
+            return batch
+        batch = self.transform(batch, generator)
+        return replace(batch, inputs={name: tuple(one[own] for one in group) for name, group in batch.inputs.items()})
 
     def _check(self, n: int) -> None:
         lengths = {f"{name}[{i}]": len(one) for name, group in self.inputs.items() for i, one in enumerate(group)}

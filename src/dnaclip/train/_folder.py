@@ -17,6 +17,7 @@ from dnaclip.train._card import model_card
 from dnaclip.train._checkpoint import remove_checkpoint
 from dnaclip.train._fit import REMEMBER, fit_prepared
 from dnaclip.train._prepare import prepare_pairs
+from dnaclip.train._processes import is_first
 from dnaclip.train._recipe import Recipe
 from dnaclip.train._score import score_parts
 
@@ -134,8 +135,9 @@ def train_folder(
     model.config["training"] |= {"data": {"file": Path(pairs).name, "sha256": digest}, "rng": rng}
     model.config["training"]["held_out_species"] = list(held_out_species)
     model.config["metrics"] = scores.reset_index().to_dict("records")
-    model.save(out, card=model_card(model.config, scores, history, table))
-    remove_checkpoint(checkpoint)
+    if is_first():
+        model.save(out, card=model_card(model.config, scores, history, table))
+        remove_checkpoint(checkpoint)
     return scores
 
 

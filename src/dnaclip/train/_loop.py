@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dnaclip._device import resolve_device
 from dnaclip._errors import TrainingError
 from dnaclip._validate import as_generator, torch_seed
 from dnaclip.models import ClipModel
@@ -23,12 +22,14 @@ from dnaclip.train._checkpoint import RunState, load_checkpoint, locked, restore
 from dnaclip.train._config import TrainConfig
 from dnaclip.train._epoch import check_finite, run_epoch
 from dnaclip.train._evaluate import embed_feed, validation_loss
+from dnaclip.train._processes import check_alike, launch
 from dnaclip.train._setup import check_fit, load_weights, set_up
 
 if TYPE_CHECKING:
     import os
 
     import numpy as np
+    from lightning_fabric import Fabric
 
     from dnaclip.train._feed import Feed
 
@@ -92,6 +93,10 @@ def train_clip(
     Stops early when the validation loss no longer falls. Order of genes, dropout and augmentation follow from `rng` and
     the epoch alone, so on a CPU a resumed run equals an uninterrupted one bit by bit. Global random state stays as it was.
 
+    Under `torchrun` the processes share every batch, and each gene is told apart from all others of the batch, as in one
+    process: without dropout, which differs between processes, the weights come out the same up to rounding. The first
+    process alone validates, calls callbacks, writes the checkpoint and shows the bar.
+
     Parameters
     ----------
     model
@@ -105,7 +110,7 @@ def train_clip(
     rng
         Seed or generator.
     device
-        `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`.
+        `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`. Of several processes on CUDA each takes its own device.
     checkpoint
         File that holds the state of the run after each epoch (safetensors); `None` writes nothing.
     resume
@@ -146,23 +151,24 @@ def train_clip(
     [0, 1, 2, 3]
     """
     config = config or TrainConfig()
-    target = resolve_device(device)
     path = None if checkpoint is None else Path(checkpoint)
-    check_fit(model, train, validation, config, target, path, resume=resume)
+    fabric, target, processes = launch(device, config.precision)
+    check_fit(model, train, validation, config, target, path, processes, resume=resume)
     seed = torch_seed(as_generator(rng))
-    with locked(path):
+    with locked(path if fabric.is_global_zero else None):
         state = RunState(seed)
         moments: dict[str, Tensor] = {}
-        data = (
-            {} if path is None else {"training data": train.fingerprint(), "validation data": validation.fingerprint()}
-        )
+        data = {}
+        if path is not None or processes.count > 1:
+            data = {"training data": train.fingerprint(), "validation data": validation.fingerprint()}
         if path is not None and path.exists():
             state, weights, moments = load_checkpoint(
                 path, seed=None if rng is None else seed, config=config, data=data
             )
             load_weights(model, weights, path)
             logger.info("Going on from %s after epoch %d.", path, state.epoch)
-        fabric, wrapped, optimizer = set_up(model, config, target)
+        check_alike(processes, {**asdict(config), **data, "rng": state.seed, "checkpoint": state.epoch})
+        wrapped, optimizer = set_up(model, config, fabric)
         restore_optimizer(optimizer, moments)
         train, validation = train.to(target), validation.to(target)
         if not state.rows:
@@ -183,11 +189,14 @@ def train_clip(
                     if state.epoch > 0:  # epoch 0 only measures the untrained model
                         start = time.perf_counter()
                         # Dropout draws from torch's default generators: seeded for this epoch, and put back after it.
-                        with seeded(mix_seed(state.seed, state.epoch, 2), target):
-                            row["train_loss"] = run_epoch(fabric, wrapped, model, optimizer, train, config, state, bar)
+                        other = (processes.rank,) if processes.rank else ()
+                        with seeded(mix_seed(state.seed, state.epoch, 2, *other), target):
+                            row["train_loss"] = run_epoch(
+                                fabric, wrapped, model, optimizer, train, config, state, bar, processes
+                            )
                         row["lr"] = optimizer.param_groups[0]["lr"]
                         row["pairs_per_second"] = pairs / (time.perf_counter() - start)
-                    _validate(model, wrapped, validation, config, state, row, callbacks)
+                    row = _validate(fabric, model, wrapped, validation, config, state, row, callbacks)
                     bar.set_postfix(epoch=state.epoch, validation=f"{row['validation_loss']:.4f}")
                     state.epoch += 1
                     if path is not None and fabric.is_global_zero:
@@ -202,6 +211,7 @@ def train_clip(
             # Also after an error or an interrupt: whoever holds the model gets the best of the run.
             model.load_state_dict(state.best)
             model.eval()
+    fabric.barrier()  # the checkpoint is there for all of them
     logger.info(
         "Lowest validation loss %.4f in epoch %d of %d.", state.best_loss, state.best_epoch, len(state.rows) - 1
     )
@@ -209,6 +219,7 @@ def train_clip(
 
 
 def _validate(
+    fabric: Fabric,
     model: ClipModel,
     wrapped: torch.nn.Module,
     feed: Feed,
@@ -216,17 +227,24 @@ def _validate(
     state: RunState,
     row: dict[str, float],
     callbacks: Sequence[Callback],
-) -> None:
-    """Measure the model, complete the row of the history, and keep the weights when they are the best so far."""
-    same = None if feed.same is None else feed.same[feed.rows]
-    loss = validation_loss(model, embed_feed(wrapped, feed), same=same, block=config.validation_block)
+) -> dict[str, float]:
+    """Measure the model, return the whole row of the history, and keep the weights when they are the best so far."""
+    if fabric.is_global_zero:
+        same = None if feed.same is None else feed.same[feed.rows]
+        loss = validation_loss(model, embed_feed(wrapped, feed), same=same, block=config.validation_block)
+        row |= {"validation_loss": loss, "logit_scale": model.logit_scale.item()}
+    # What the first process measured holds for all, so that they stop at the same epoch, whatever their last bits are.
+    row = fabric.broadcast(row)
+    loss = row["validation_loss"]
     check_finite(loss, f"validation loss after epoch {state.epoch}", model, state)
-    row |= {"validation_loss": loss, "logit_scale": model.logit_scale.item()}
-    for callback in callbacks:
-        callback(model.eval(), row)
+    if fabric.is_global_zero:
+        for callback in callbacks:
+            callback(model.eval(), row)
+    row = fabric.broadcast(row)
     state.rows.append({key: value if key == "epoch" else float(value) for key, value in row.items()})
     if loss < state.best_loss:
         state.best_loss, state.best_epoch, state.best = loss, state.epoch, _copy(model.state_dict())
+    return row
 
 
 def _finished(state: RunState, config: TrainConfig) -> bool:

@@ -17,25 +17,21 @@ if TYPE_CHECKING:
     from dnaclip.models import ClipModel
     from dnaclip.train._config import TrainConfig
     from dnaclip.train._feed import Feed
+    from dnaclip.train._processes import Processes
 
 __all__ = ["check_fit", "load_weights", "set_up"]
 
 
-def set_up(model: ClipModel, config: TrainConfig, device: torch.device) -> tuple[Fabric, Any, Any]:
-    """Move the model to the device and make its optimiser."""
-    from lightning_fabric import Fabric  # slow to import, and only training needs it
-
-    devices = 1 if device.index is None else [device.index]
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=config.precision)
-    model.to(device)
+def set_up(model: ClipModel, config: TrainConfig, fabric: Fabric) -> tuple[Any, Any]:
+    """Move the model to the device and make its optimiser, and what averages gradients over processes."""
+    model.to(fabric.device)
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [one for one in learned if one.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [one for one in learned if one.ndim < 2], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
-    # With several devices this is where gradients get averaged; the loss then has to gather both sides first.
-    return fabric, *fabric.setup(model, optimizer)
+    return fabric.setup(model, optimizer)
 
 
 def check_fit(
@@ -45,6 +41,7 @@ def check_fit(
     config: TrainConfig,
     device: torch.device,
     checkpoint: Path | None,
+    processes: Processes,
     *,
     resume: bool,
 ) -> None:
@@ -58,6 +55,8 @@ def check_fit(
         )
     elif config.batch_size > len(train):
         msg = f"batch_size={config.batch_size} is more than the {len(train)} training pairs. Use at most {len(train)}."
+    elif config.batch_size % processes.count:
+        msg = f"{processes.count} processes cannot share batch_size={config.batch_size} equally. Take a multiple of {processes.count}."
     elif config.precision == "bf16-mixed" and device.type != "cuda":
         msg = f"precision='bf16-mixed' needs a CUDA device, and this run is on {device}. Use precision='32-true'."
     elif not any(parameter.requires_grad for parameter in model.parameters()):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from dnaclip.models._perturbation.cell_batch import CellBatch
@@ -13,16 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["PerturbationBatch"]
 
 
+def _alone(values: Tensor) -> Tensor:
+    return values[None]
+
+
 @dataclass(frozen=True, eq=False)
 class PerturbationBatch:
     """Some cells and what was done to them; each condition and each context stands here once.
+
+    Several processes may share a batch: each has some of the cells, and all of the conditions.
 
     Parameters
     ----------
     cells
         Expression (n, n_genes), not centred.
     vectors
-        Coordinates of the conditions of these cells (c, r).
+        Coordinates of the conditions of the batch (c, r).
     moved
         The same after the adversarial step: what the model is given. Its gradient tells where to step next time.
     conditions
@@ -34,10 +42,16 @@ class PerturbationBatch:
         Like `of_condition`, of conditions drawn at random as often as they occur (n, c).
     noise
         Standard normal (n, latent).
+    n_cells
+        Cells of the whole batch.
     context_vectors
         (n_contexts, e), or `None`.
     target_cell, target_vectors, target_value
         For the head of targeted genes: row in `cells`, coordinates of the gene (t, r), its centred expression (t,).
+    n_targets
+        Targeted genes of the whole batch.
+    gather
+        Gives the values (k,) of each process, (processes, k); gradients flow into the own ones.
     """
 
     cells: CellBatch
@@ -48,7 +62,10 @@ class PerturbationBatch:
     of_context: Tensor
     drawn: Tensor
     noise: Tensor
+    n_cells: int
     context_vectors: Tensor | None = None
     target_cell: Tensor | None = None
     target_vectors: Tensor | None = None
     target_value: Tensor | None = None
+    n_targets: int = 0
+    gather: Callable[[Tensor], Tensor] = _alone

@@ -106,7 +106,7 @@ def linear_squared_error(
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Divergence of N(mean, variance) from N(0, 1), summed over the columns, mean over the rows.
+    """Divergence of N(mean, variance) from N(0, 1), summed over rows and columns.
 
     Examples
     --------
@@ -115,18 +115,20 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     >>> gaussian_kl(torch.tensor([[0.0, 2.0]]), torch.zeros(1, 2)).item()
     2.0
     """
-    return (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean() / 2
+    return (mean.square() + log_variance.exp() - log_variance - 1).sum() / 2
 
 
-def mutual_information(joint: Tensor, marginal: Tensor) -> Tensor:
+def mutual_information(joint: Tensor, marginal: Tensor, n: int) -> Tensor:
     r"""Donsker-Varadhan lower bound of a mutual information, :math:`E[T] - \log E[e^{T'}]`.
 
     Parameters
     ----------
     joint
-        What the statistics network T gives for pairs that belong together, (n,).
+        What the statistics network T gives for pairs that belong together, (n,), or sums of that, (w,).
     marginal
-        What it gives for pairs drawn at random, (m,).
+        What it gives for pairs drawn at random, (n,), or the log of sums of its exponential, (w,).
+    n
+        Number of pairs of each kind.
 
     References
     ----------
@@ -136,10 +138,10 @@ def mutual_information(joint: Tensor, marginal: Tensor) -> Tensor:
     --------
     >>> import torch
     >>> from dnaclip.models._perturbation.loss import mutual_information
-    >>> mutual_information(torch.ones(4), torch.zeros(4)).item()
+    >>> mutual_information(torch.ones(4), torch.zeros(4), 4).item()
     1.0
     """
-    return joint.mean() - (marginal.logsumexp(0) - math.log(len(marginal)))
+    return joint.sum() / n - (marginal.logsumexp(0) - math.log(n))
 
 
 class _ReverseGradient(torch.autograd.Function):

@@ -127,48 +127,63 @@ class PerturbationVae(nn.Module):
         return torch.as_tensor(vectors, dtype=torch.float32).to(self.basis.device) @ self.basis.T
 
     def forward(self, batch: PerturbationBatch) -> dict[str, Tensor]:
-        """Return the loss of a batch, under `"loss"`, and its parts, each a mean over cells."""
-        config, n = self.config, len(batch.cells)
+        """Return the loss of the whole batch, under `"loss"`, and its parts, each a mean over cells.
+
+        Gradients are those of the cells that are here.
+        """
+        config, n = self.config, batch.n_cells
         mean, log_variance = self.cell_encoder(batch.cells, self.control_means, batch.of_context)
         z = mean + (log_variance / 2).exp() * batch.noise
         context, context_error = self._context(batch)
         state = z if context is None else z + context
 
         s = self.vector_encoder(batch.moved)
-        hidden = self.decoder(state + batch.of_condition @ s)
+        perturbed = state + batch.of_condition @ s
         # Cells are rebuilt as they are, with the control mean of their context.
         offsets = self.decoder_out.bias[:, None] + self.control_means.T
-        error = linear_squared_error(hidden, self.decoder_out.weight, offsets, batch.of_context, batch.cells)
-        share = batch.of_condition.mean(0)
-        parts = {
-            "reconstruction": error / n,
+        sums = {
+            "reconstruction": linear_squared_error(
+                self.decoder(perturbed), self.decoder_out.weight, offsets, batch.of_context, batch.cells
+            ),
             "kl": gaussian_kl(mean, log_variance),
-            "vector": (share @ (self.vector_decoder(s) - batch.vectors).square()).sum() / 2,
+            "vector": (batch.of_condition.sum(0) @ (self.vector_decoder(s) - batch.vectors).square()).sum() / 2,
         }
-        total = parts["reconstruction"] + config.kl_weight * parts["kl"] + config.vector_weight * parts["vector"]
+        if context_error is not None:
+            sums["context"] = context_error
+        if self.target_head is not None and batch.target_cell is not None:
+            with torch.no_grad():
+                gene = self.vector_encoder(batch.target_vectors) / 2
+            inputs = torch.cat([perturbed[batch.target_cell], gene], dim=1)
+            sums["target"] = (self.target_head(inputs)[:, 0] - batch.target_value).square().sum()
         if config.mi_weight:
             fixed, offset = s.detach(), 0 if context is None else context.detach()
             partners = [batch.of_condition @ fixed + offset, batch.drawn @ fixed + offset]
-            parts["mi"] = mutual_information(*self.statistics(reverse_gradient(mean, config.mi_weight), partners))
-            total = total - parts["mi"]
-        if context_error is not None:
-            parts["context"] = context_error
-            total = total + config.context_weight * context_error
-        if self.target_head is not None and batch.target_cell is not None and len(batch.target_cell):
-            with torch.no_grad():
-                gene = self.vector_encoder(batch.target_vectors) / 2
-            inputs = torch.cat([(state + batch.of_condition @ s)[batch.target_cell], gene], dim=1)
-            parts["target"] = (self.target_head(inputs)[:, 0] - batch.target_value).square().mean()
-            total = total + config.target_weight * parts["target"]
-        return parts | {"loss": total}
+            joint, marginal = self.statistics(reverse_gradient(mean, config.mi_weight), partners)
+            sums |= {"joint": joint.sum(), "marginal": marginal.logsumexp(0)}
+
+        # The same numbers of each process that shares the batch: from here on all of them compute the same.
+        everywhere = batch.gather(torch.stack([value.float() for value in sums.values()])).unbind(1)
+        of_all = dict(zip(sums, everywhere, strict=True))
+        parts: dict[str, Tensor] = {
+            name: of_all[name].sum() / n for name in ("reconstruction", "kl", "vector", "context") if name in sums
+        }
+        weights = {"kl": config.kl_weight, "vector": config.vector_weight, "context": config.context_weight}
+        if "target" in sums:
+            parts["target"] = of_all["target"].sum() / max(batch.n_targets, 1)
+            weights["target"] = config.target_weight
+        if config.mi_weight:
+            parts["mi"] = mutual_information(of_all["joint"], of_all["marginal"], n)
+            # The statistics network raises the bound; behind the reversed gradient the encoder lowers it.
+            weights["mi"] = -1.0
+        return parts | {"loss": torch.stack([weights.get(name, 1.0) * part for name, part in parts.items()]).sum()}
 
     def _context(self, batch: PerturbationBatch) -> tuple[Tensor | None, Tensor | None]:
-        """Return the state of each cell's context (n, latent), and the error of rebuilding the context vectors."""
+        """Return the state of each cell's context (n, latent), and the summed error of rebuilding the context vectors."""
         if self.context_encoder is None or self.context_decoder is None:
             return None, None
         states = self.context_encoder(batch.context_vectors)
         errors = (self.context_decoder(states) - batch.context_vectors).square().sum(1)
-        return batch.of_context @ states, batch.of_context.mean(0) @ errors
+        return batch.of_context @ states, batch.of_context.sum(0) @ errors
 
     @property
     def epsilon(self) -> float:

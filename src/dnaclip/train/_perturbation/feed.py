@@ -16,6 +16,7 @@ from dnaclip.models._perturbation.batch import PerturbationBatch
 from dnaclip.models._perturbation.cell_batch import CellBatch
 from dnaclip.models._perturbation.loss import adversarial_vectors
 from dnaclip.models._seed import mix_seed
+from dnaclip.train._processes import ALONE, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,6 +82,8 @@ class CellFeed:
         (n_contexts, e), on the training device, or `None`.
     targets
         Targeted genes, their coordinates (t, r), and the control mean of each context (n_contexts, n_genes); or `None`.
+    processes
+        Who shares the batches: each process draws the same ones and takes its part of the cells.
     """
 
     def __init__(
@@ -96,8 +99,9 @@ class CellFeed:
         epsilon: float = 0.0,
         context_vectors: Tensor | None = None,
         targets: tuple[TargetGenes, Tensor, np.ndarray] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
-        self.x, self.rows, self.coordinates = x, rows, coordinates
+        self.x, self.rows, self.coordinates, self.processes = x, rows, coordinates, processes
         self.condition, self.context = condition, context
         self.n_contexts, self.latent, self.context_vectors, self.targets = n_contexts, latent, context_vectors, targets
         self.device, self.epsilon = coordinates.device, epsilon
@@ -122,46 +126,50 @@ class CellFeed:
     def learn_directions(self, batch: PerturbationBatch) -> None:
         """Keep the gradient of the vectors of a batch after its backward pass, for their next adversarial step."""
         if batch.moved.grad is not None:
-            self._ascent[batch.conditions] = batch.moved.grad
+            self._ascent[batch.conditions] = self.processes.mean(batch.moved.grad)
 
     def _take(self, rows: np.ndarray, generator: torch.Generator) -> PerturbationBatch:
-        n = len(rows)
-        x = self.x[rows] if self._on_device is None else self._on_device[torch.as_tensor(rows, device=self.device)]
+        # What is random is drawn for the whole batch, so that it does not depend on the number of processes.
+        n, own = len(rows), self.processes.share(len(rows))
         conditions, position = np.unique(self.condition[rows], return_inverse=True)
-        of_condition = self._one_hot(position, len(conditions))
+        drawn = torch.randint(n, (n,), generator=generator, device=self.device)[own]
+        noise = torch.randn(n, self.latent, generator=generator, device=self.device)[own]
         which = torch.as_tensor(conditions, device=self.device).long()
         vectors = self.coordinates[which]
-        drawn = of_condition[torch.randint(n, (n,), generator=generator, device=self.device)]
+        mine, place = rows[own], torch.as_tensor(position, device=self.device).long()
+        x = self.x[mine] if self._on_device is None else self._on_device[torch.as_tensor(mine, device=self.device)]
         return PerturbationBatch(
             cells=CellBatch(x, self.device),
             vectors=vectors,
             moved=adversarial_vectors(vectors, self._ascent[which], self.epsilon).requires_grad_(),
             conditions=which,
-            of_condition=of_condition,
-            of_context=self._one_hot(self.context[rows], self.n_contexts),
-            drawn=drawn,
-            noise=torch.randn(n, self.latent, generator=generator, device=self.device),
+            of_condition=F.one_hot(place[own], len(conditions)).float(),
+            of_context=F.one_hot(
+                torch.as_tensor(self.context[mine], device=self.device).long(), self.n_contexts
+            ).float(),
+            drawn=F.one_hot(place[drawn], len(conditions)).float(),
+            noise=noise,
+            n_cells=n,
             context_vectors=self.context_vectors,
-            **self._targets(rows),
+            gather=self.processes.gather,
+            **self._targets(rows, mine),
         )
 
-    def _targets(self, rows: np.ndarray) -> dict[str, Tensor]:
+    def _targets(self, rows: np.ndarray, mine: np.ndarray) -> dict[str, Any]:
         if self.targets is None:
             return {}
         genes, coordinates, control_means = self.targets
-        which = genes.of_condition[self.condition[rows]]
+        which = genes.of_condition[self.condition[mine]]
         cell, slot = np.nonzero(which >= 0)
         row = which[cell, slot]
         column = genes.genes[row]
-        value = np.asarray(self.x[rows[cell], column]).ravel() - control_means[self.context[rows[cell]], column]
+        value = np.asarray(self.x[mine[cell], column]).ravel() - control_means[self.context[mine[cell]], column]
         return {
             "target_cell": torch.as_tensor(cell, device=self.device),
             "target_vectors": coordinates[torch.as_tensor(row, device=self.device)],
             "target_value": torch.as_tensor(value, dtype=torch.float32, device=self.device),
+            "n_targets": int((genes.of_condition[self.condition[rows]] >= 0).sum()),
         }
-
-    def _one_hot(self, position: np.ndarray, width: int) -> Tensor:
-        return F.one_hot(torch.as_tensor(position, device=self.device).long(), width).float()
 
     def fingerprint(self) -> str:
         """Digest of what is learned from: indices, vectors, and the expression of 1,000 evenly spaced cells."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from dnaclip._device import resolve_device
 from dnaclip._errors import TrainingError
 from dnaclip._validate import as_generator, torch_seed
 from dnaclip.models._perturbation.config import PerturbationVaeConfig
@@ -22,6 +22,7 @@ from dnaclip.train._loop import History
 from dnaclip.train._perturbation.feed import TargetGenes, in_memory
 from dnaclip.train._perturbation.setup import check_cells, check_run, prepare, set_up
 from dnaclip.train._perturbation.validation import Validation
+from dnaclip.train._processes import check_alike, launch
 from dnaclip.train._setup import load_weights
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def fit_vae(
     Order, noise and weights follow from `rng` and the epoch alone, so on a CPU a resumed run equals an uninterrupted one
     bit by bit. Global random state stays as it was.
 
+    Under `torchrun` the processes share every batch, and come to the same weights as one process does, up to rounding.
+    Each reads all cells; the first one alone writes the checkpoint and shows the bar.
+
     Parameters
     ----------
     cells
@@ -81,7 +85,7 @@ def fit_vae(
     rng
         Seed or generator.
     device
-        `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`.
+        `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`. Of several processes on CUDA each takes its own device.
     precision
         `"32-true"`, or `"bf16-mixed"` on a CUDA device.
     checkpoint
@@ -126,16 +130,16 @@ def fit_vae(
     ([1, 2], (2, 8))
     """
     config = config or PerturbationVaeConfig()
-    target = resolve_device(device)
     path = None if checkpoint is None else Path(checkpoint)
     keep, held_out = check_cells(cells, vectors, context_vectors, gene_vectors, train, validation)
+    fabric, target, processes = launch(device, precision)
     check_run(precision, target, path, resume=resume)
     seed = torch_seed(as_generator(rng))
-    with locked(path):
+    with locked(path if fabric.is_global_zero else None):
         x = in_memory(cells.x)
         judge = Validation(cells, x, keep, held_out, np.asarray(vectors), context_vectors)
         targets = None if gene_vectors is None else TargetGenes(cells, gene_vectors)
-        model, feed = prepare(cells, x, keep, vectors, config, context_vectors, targets, judge, seed, target)
+        model, feed = prepare(cells, x, keep, vectors, config, context_vectors, targets, judge, seed, target, processes)
         data = {"cells": feed.fingerprint(), "validation": judge.fingerprint(), "precision": precision}
         state = RunState(seed, epoch=1)
         moments: dict[str, torch.Tensor] = {}
@@ -145,14 +149,15 @@ def fit_vae(
             )
             load_weights(model, weights, path)
             logger.info("Going on from %s after epoch %d.", path, state.epoch - 1)
-        fabric, wrapped, optimizer = set_up(model, config, target, precision)
+        check_alike(processes, {**asdict(config), **data, "rng": state.seed, "checkpoint": state.epoch})
+        wrapped, optimizer = set_up(model, config, fabric)
         restore_optimizer(optimizer, moments)
         bar = tqdm(
             total=len(feed) * config.max_epochs,
             initial=len(feed) * (state.epoch - 1),
             unit="cell",
             unit_scale=True,
-            disable=not progress,
+            disable=not (progress and fabric.is_global_zero),
         )
         try:
             with bar:
@@ -162,17 +167,20 @@ def fit_vae(
                         fabric, wrapped, model, optimizer, feed, config, state, bar
                     )
                     row["cells_per_second"] = len(feed) / (time.perf_counter() - start)
-                    row |= judge(model)
+                    if fabric.is_global_zero:
+                        row |= judge(model)
+                    row = fabric.broadcast(row)  # all stop at the same epoch, whatever their last bits are
                     if len(held_out) < config.min_validation:
                         row.pop("validation_loss", None)
                     bar.set_postfix({"epoch": state.epoch, "pcc": row.get("validation_pcc")})
                     _remember(state, row, model)
                     state.epoch += 1
-                    if path is not None:
+                    if path is not None and fabric.is_global_zero:
                         save_checkpoint(path, state, model, optimizer, config=config, data=data)
         except torch.OutOfMemoryError as error:
             msg = f"The memory of {target} is full in epoch {state.epoch}. Lower batch_size={config.batch_size}."
             raise TrainingError(msg) from error
+    fabric.barrier()  # the checkpoint is there for all of them
     model.load_state_dict(state.best)
     return model.eval(), History(pd.DataFrame(state.rows), state.best_epoch, state.best_loss, state.seed)
 
@@ -202,7 +210,7 @@ def _run_epoch(
             fabric.clip_gradients(wrapped, optimizer, max_norm=config.grad_clip, error_if_nonfinite=False)
         optimizer.step()
         seen.append({name: value.detach() for name, value in parts.items()})
-        bar.update(len(batch.cells))
+        bar.update(batch.n_cells)
     # Read only now: reading a loss from a GPU makes the program wait for it.
     losses = torch.stack([parts["loss"] for parts in seen]).tolist()
     step = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), steps - 1)
@@ -213,8 +221,7 @@ def _run_epoch(
             f"a smaller mi_weight than {config.mi_weight}."
         )
         raise TrainingError(msg)
-    names = [name for name in seen[0] if all(name in parts for parts in seen)]
-    means = {name: float(np.mean([float(parts[name]) for parts in seen])) for name in names}
+    means = {name: float(np.mean([float(parts[name]) for parts in seen])) for name in seen[0]}
     return {"train_loss": means.pop("loss"), **means, "lr": optimizer.param_groups[0]["lr"]}
 
 

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from lightning_fabric import Fabric
+
     from dnaclip.models._perturbation.cells import PerturbationCells
     from dnaclip.models._perturbation.config import PerturbationVaeConfig
     from dnaclip.train._perturbation.validation import Validation
+    from dnaclip.train._processes import Processes
 
 __all__ = ["check_cells", "check_run", "prepare", "set_up", "span_basis"]
 
@@ -94,6 +97,7 @@ def prepare(
     judge: Validation,
     seed: int,
     device: torch.device,
+    processes: Processes,
 ) -> tuple[PerturbationVae, CellFeed]:
     """Make the untrained model and the feed of training cells."""
     rows = np.flatnonzero(keep)
@@ -121,7 +125,11 @@ def prepare(
         if context_vectors is None
         else torch.as_tensor(np.asarray(context_vectors), dtype=torch.float32).to(device),
         targets=known,
+        processes=processes,
     )
+    if (least := len(feed) // feed.steps(config.batch_size)) < processes.count:
+        msg = f"Batches of {least} cells are too few for {processes.count} processes. Raise batch_size or start fewer."
+        raise InputError(msg)
     return model, feed
 
 
@@ -146,17 +154,14 @@ def span_basis(vectors: np.ndarray) -> np.ndarray:
 
 
 def set_up(
-    model: PerturbationVae, config: PerturbationVaeConfig, device: torch.device, precision: str
-) -> tuple[Any, ...]:
-    from lightning_fabric import Fabric  # slow to import, and only training needs it
-
-    devices = 1 if device.index is None else [device.index]
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=cast("Any", precision))
+    model: PerturbationVae, config: PerturbationVaeConfig, fabric: Fabric
+) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """Make the optimiser, and what averages gradients over processes."""
+    model.statistics.requires_grad_(config.mi_weight > 0)  # what no loss depends on is waited for in vain
     statistics = list(model.statistics.parameters())
     own = {id(one) for one in statistics}
     groups: list[dict[str, Any]] = [
         {"params": [one for one in model.parameters() if id(one) not in own]},
         {"params": statistics, "weight_decay": config.mine_weight_decay},
     ]
-    optimizer = torch.optim.Adam(groups, lr=config.lr, fused=True)
-    return fabric, *fabric.setup(model, optimizer)
+    return cast("Any", fabric.setup(model, torch.optim.Adam(groups, lr=config.lr, fused=True)))

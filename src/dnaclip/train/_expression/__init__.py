@@ -1,0 +1,1 @@
+"""Fit predictors of expression."""
