@@ -219,3 +219,11 @@ def test_bad_tables_are_refused(families: Families, prepared: PreparedPairs, spl
     noncoding = ["".join(np.random.default_rng(i).choice(["TAA", "T", "TGA"], 60)) for i in range(144)]
     with pytest.raises(InputError, match="None of the 101 training genes has an open reading frame longer than chance"):
         run((pairs.assign(sequence=noncoding), vectors), split=split)
+
+
+@pytest.mark.parametrize("loss", ["siglip", "penalized_clip"])
+def test_the_other_losses_learn_too(loss: str, families: Families, split: pd.DataFrame) -> None:
+    model, history = run(families, split=split, recipe=replace(RECIPE, loss=loss))
+    assert history.best_loss < 0.8 * history.table["validation_loss"][0]
+    assert model.config["recipe"]["loss"] == loss
+    assert not equal_weights(model, run(families, split=split)[0])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dnaclip.models import ClipModel
     from dnaclip.train._checkpoint import RunState
-    from dnaclip.train._feed import Feed
+    from dnaclip.train._feed import Batch, Feed
 
 __all__ = ["check_finite", "run_epoch"]
 
@@ -76,7 +76,7 @@ def run_epoch(
             group["lr"] = learning_rate(config, state.epoch - 1 + (step + 0.5) / steps)
         # Genes are told apart from all others of the batch, also from those that another process embeds.
         embeddings = {name: processes.gather(own).flatten(0, 1) for name, own in wrapped(batch.inputs).items()}
-        loss = model.loss(embeddings, same=batch.same)
+        loss = model.loss(embeddings, same=batch.same, raw=_raw(model, batch, processes))
         unread.append((loss.detach(), batch.rows))
         if len(unread) == read_every or step == steps - 1:
             for value, (_, rows) in zip(torch.stack([one for one, _ in unread]).tolist(), unread, strict=True):
@@ -92,6 +92,14 @@ def run_epoch(
         model.clamp_scale()
         bar.update(len(batch))
     return sum(losses) / steps
+
+
+def _raw(model: ClipModel, batch: Batch, processes: Processes) -> dict[str, Tensor] | None:
+    """What the towers got, of the whole batch, for the loss that compares it with what they made of it."""
+    if model.loss_name != "penalized_clip":
+        return None
+    first = {name: tensors[0] for name, tensors in batch.inputs.items() if tensors[0].is_floating_point()}
+    return {name: processes.gather(tensor).flatten(0, 1) for name, tensor in first.items()}
 
 
 def check_finite(value: float, name: str, model: ClipModel, state: RunState, *, rows: Tensor | None = None) -> None:

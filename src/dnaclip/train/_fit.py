@@ -238,6 +238,8 @@ def _untrained(prepared: PreparedPairs, train: np.ndarray, recipe: Recipe, seed:
         torch.tensor(prepared.texts),
         logit_scale=recipe.logit_scale,
         learn_scale=recipe.learn_scale,
+        loss=recipe.loss,
+        penalty=recipe.penalty,
         seed=seed,
     )
     # torch.tensor copies into aligned memory. NumPy's alignment changes from run to run, and with it the last bits of a

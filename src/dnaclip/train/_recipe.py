@@ -25,6 +25,8 @@ class Recipe:
         Hidden layers of the text projector; it has a linear part beside them, which starts as principal components.
     logit_scale, learn_scale
         Inverse temperature at the start, and whether training changes it.
+    loss, penalty
+        `"clip"`, `"siglip"` or `"penalized_clip"`, and the weight of the last one's penalty.
     dimension
         Of the shared space.
     n_neighbours
@@ -47,6 +49,8 @@ class Recipe:
     text_dropout: float = 0.2
     logit_scale: float = 20.0
     learn_scale: bool = True
+    loss: str = "clip"
+    penalty: float = 1.0
     dimension: int = 128
     n_neighbours: int = 16
     seeds_per_gene: int | None = 160

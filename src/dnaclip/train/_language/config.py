@@ -25,6 +25,8 @@ class LanguageModelConfig:
         Steps in all.
     steps_per_epoch
         Steps between two looks at the validation windows, after which the state is saved.
+    validation_windows
+        How many there are; the same at every look.
     lr
         Highest learning rate of AdamW, reached after `warmup` of all steps and left along a cosine, down to a tenth.
     warmup
@@ -53,6 +55,7 @@ class LanguageModelConfig:
     batch_size: int = 32
     max_steps: int = 10_000
     steps_per_epoch: int = 200
+    validation_windows: int = 256
     lr: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.1
@@ -61,7 +64,13 @@ class LanguageModelConfig:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for name, least in (("window", 2), ("batch_size", 1), ("max_steps", 1), ("steps_per_epoch", 1)):
+        for name, least in (
+            ("window", 2),
+            ("batch_size", 1),
+            ("max_steps", 1),
+            ("steps_per_epoch", 1),
+            ("validation_windows", 1),
+        ):
             check_count(name, getattr(self, name), least=least)
         for name in ("lr", "grad_clip"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["fit_hyenadna", "next_base_loss"]
 
 logger = logging.getLogger(__name__)
-
-VALIDATION_WINDOWS = 256
 
 
 def fit_hyenadna(
@@ -107,7 +106,7 @@ def fit_hyenadna(
     _check(network, config, path, processes.count, resume=resume)
     seed = torch_seed(as_generator(rng))
     train = Windows(sequences, config.window)
-    judge = Windows(validation, config.window).draw(VALIDATION_WINDOWS, np.random.default_rng(0))
+    judge = Windows(validation, config.window).draw(config.validation_windows, np.random.default_rng(0))
     with locked(path):
         state, moments = RunState(seed), {}
         data = {"training data": train.fingerprint()} if path else {}
@@ -138,17 +137,17 @@ def fit_hyenadna(
     return History(pd.DataFrame(state.rows), state.best_epoch, state.best_loss, state.seed)
 
 
-def next_base_loss(network: torch.nn.Module, windows: Tensor) -> Tensor:
+def next_base_loss(network: Any, windows: Tensor) -> Tensor:
     """Mean cross-entropy, in bits, of the next base; the embedding serves as the output layer too."""
     hidden = network(windows)[:, :-1]
     asked = predicted(windows)
     logits = hidden[asked].float() @ network.embedding.weight.T
-    return functional.cross_entropy(logits, windows[:, 1:][asked].long()) / np.log(2)
+    return functional.cross_entropy(logits, windows[:, 1:][asked].long()) / math.log(2)
 
 
 def _epoch(
     fabric: Fabric,
-    network: torch.nn.Module,
+    network: Any,
     optimizer: torch.optim.Optimizer,
     train: Windows,
     judge: Tensor,
@@ -164,10 +163,10 @@ def _epoch(
     for step in steps:
         windows = train.draw(config.batch_size, np.random.default_rng(mix_seed(state.seed, step)))
         optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = config.learning_rate(step)
-        loss = next_base_loss(network, windows.to(fabric.device))
-        losses.append(_finite(loss.item(), step))
+        bits = next_base_loss(network, windows.to(fabric.device))
+        losses.append(_finite(bits.item(), step))
         optimizer.zero_grad()
-        fabric.backward(loss)
+        fabric.backward(bits)
         fabric.clip_gradients(network, optimizer, max_norm=config.grad_clip, error_if_nonfinite=False)
         optimizer.step()
         bar.update()
@@ -177,14 +176,19 @@ def _epoch(
         parts = [next_base_loss(network, part.to(fabric.device)).item() for part in judge.split(config.batch_size)]
     loss = _finite(float(np.mean(parts)), steps[-1])
     state.epoch += 1
-    row = {"epoch": state.epoch, "train_loss": float(np.mean(losses)), "validation_loss": loss}
-    row |= {"lr": config.learning_rate(steps[-1])}
-    row |= {"bases_per_second": len(steps) * config.batch_size * config.window / seconds}
-    state.rows.append(row)
+    state.rows.append(
+        {
+            "epoch": state.epoch,
+            "train_loss": float(np.mean(losses)),
+            "validation_loss": loss,
+            "lr": config.learning_rate(steps[-1]),
+            "bases_per_second": len(steps) * config.batch_size * config.window / seconds,
+        }
+    )
     bar.set_postfix(bits=f"{loss:.4f}")
     logger.info("Step %d: %.4f bits per base.", steps[-1] + 1, loss)
     if loss < state.best_loss:
-        own = network.module.state_dict()  # type: ignore[union-attr]
+        own = network.module.state_dict()
         state.best_loss, state.best_epoch = loss, state.epoch
         state.best = {name: value.detach().clone() for name, value in own.items()}
 
@@ -206,7 +210,7 @@ def _check(network: HyenaDna, config: LanguageModelConfig, path: Path | None, pr
 
 
 def _finite(loss: float, step: int) -> float:
-    if not np.isfinite(loss):
+    if not math.isfinite(loss):
         msg = f"Training stopped: the loss of step {step} is {loss}. Try a lower lr or a longer warmup."
         raise TrainingError(msg)
     return loss
