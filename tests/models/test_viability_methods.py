@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -163,7 +165,7 @@ def test_forests_take_a_sample_of_the_observed_pairs(screen: tuple[np.ndarray, .
     holed = effects.copy()
     holed[:, ::2] = np.nan
     holed[0, ::2] = 5.0
-    method = make_method("random_forest", blocks=(5,), **SETTINGS | {"max_pairs": 50, "n_estimators": 3})
+    method: Any = make_method("random_forest", blocks=(5,), **SETTINGS | {"max_pairs": 50, "n_estimators": 3})
     method.fit(holed, Pairs.training(profiles, vectors))
     assert method.trees_.feature.size < 3 * 2 * 50
 
