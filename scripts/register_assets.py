@@ -4,7 +4,8 @@
     python scripts/register_assets.py --check         # only say whether the registry is up to date
 
 `assets/` holds the files that are published rather than bundled, laid out as on a mirror. Entries of files that lie in
-neither place are kept if they have a url of their own (a text encoder of others), and dropped otherwise.
+neither place are kept if they have a url of their own (a text encoder of others) or are labels of the benchmark, and
+dropped otherwise.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> int:
     text = REGISTRY_FILE.read_text(encoding="utf-8")
     # The comments at the top are kept as they are.
     head, _, _ = text.partition("\nassets:")
-    others = [entry for entry in yaml.safe_load(text)["assets"] if entry.get("url")]
+    others = [entry for entry in yaml.safe_load(text)["assets"] if entry.get("url") or entry["kind"] == "benchmark"]
     entries = yaml.safe_dump({"assets": own + others}, sort_keys=False, allow_unicode=True, width=120)
     fresh = f"{head}\n{entries}"
     if fresh == text:

@@ -11,7 +11,11 @@ __all__ = ["fetch"]
 
 def fetch(
     name: Annotated[
-        str, typer.Argument(help="Name of a file or of a group of files, or 'all' (but data sets).", show_default=False)
+        str,
+        typer.Argument(
+            help="Name of a file or of a group of files, or 'all' (of dnaclip's own and what it needs).",
+            show_default=False,
+        ),
     ] = "",
     show_list: Annotated[bool, typer.Option("--list", help="List what can be fetched.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
@@ -23,8 +27,8 @@ def fetch(
     if show_list:
         typer.echo(assets[["group", "kind", "species", "bytes", "licence"]].to_string())
     elif name == "all":
-        # Data sets of others are large, and nobody wants all of them.
-        for asset in assets.index[assets["kind"] != "dataset"]:
+        # Data sets and encoders of others are large, and nobody wants all of them.
+        for asset in assets.index[~assets["kind"].isin(["benchmark", "dataset", "encoder"])]:
             typer.echo(datasets.fetch(asset, progress=progress))
     elif name and name in set(assets["group"]):
         typer.echo(datasets.fetch_group(name, progress=progress))

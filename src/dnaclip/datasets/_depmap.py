@@ -11,7 +11,7 @@ import pandas as pd
 from dnaclip._errors import InputError, examples
 from dnaclip._validate import check_choice
 from dnaclip.datasets._fetch import fetch
-from dnaclip.datasets._perturb_seq import source_of
+from dnaclip.datasets._screens import source_of
 from dnaclip.datasets._registry import get_asset
 
 if TYPE_CHECKING:

@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnaclip._validate import check_choice
-from dnaclip.datasets._registry import get_asset
-from dnaclip.datasets._screens import check_options, fetch_large, read_screen
+from dnaclip.datasets._screens import load_screen
 
 if TYPE_CHECKING:
     import anndata
     import numpy as np
 
-    from dnaclip.datasets._registry import Asset
-
-__all__ = [
-    "adamson2016",
-    "dixit2016",
-    "norman2019",
-    "papalexi2021",
-    "replogle2022_k562",
-    "replogle2022_rpe1",
-    "virtual_cell_challenge",
-]
+__all__ = ["adamson2016", "dixit2016", "norman2019", "papalexi2021"]
 
 
 def norman2019(
@@ -69,7 +58,7 @@ def norman2019(
     ['NormanWeissman2019_filtered.h5ad', 'unknown']
     """
     name = "norman2019"
-    return _load(
+    return load_screen(
         name, "scperturb", "K562", normalize=normalize, max_cells=max_cells, rng=rng, backed=backed, progress=progress
     )
 
@@ -125,7 +114,7 @@ def adamson2016(
     """
     check_choice("experiment", experiment, ("upr", "epistasis", "pilot"))
     name = f"adamson2016-{experiment}"
-    return _load(
+    return load_screen(
         name, "adamson", "K562", normalize=normalize, max_cells=max_cells, rng=rng, backed=backed, progress=progress
     )
 
@@ -176,7 +165,7 @@ def dixit2016(
     ['dataset', 'unknown']
     """
     name = "dixit2016"
-    return _load(
+    return load_screen(
         name, "dixit", "K562", normalize=normalize, max_cells=max_cells, rng=rng, backed=backed, progress=progress
     )
 
@@ -225,200 +214,6 @@ def papalexi2021(
     ['PapalexiSatija2021_eccite_RNA.h5ad', 'unknown']
     """
     name = "papalexi2021"
-    return _load(
+    return load_screen(
         name, "papalexi", "THP-1", normalize=normalize, max_cells=max_cells, rng=rng, backed=backed, progress=progress
-    )
-
-
-def replogle2022_k562(
-    *,
-    normalize: bool = False,
-    max_cells: int | None = None,
-    rng: int | np.random.Generator | None = 0,
-    backed: bool = False,
-    progress: bool = True,
-) -> anndata.AnnData:
-    """CRISPR interference of 2,000 essential genes in K562 cells :cite:p:`Replogle2022`: the file of scPerturb.
-
-    About 310,000 cells. The expression is stored dense, so in memory it takes more than 10 GB: `max_cells=50` or
-    `backed=True` make do with far less.
-
-    Parameters
-    ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
-
-    Examples
-    --------
-    >>> from dnaclip.datasets import list_assets
-    >>> list_assets().loc["replogle2022-k562", ["kind", "licence"]].tolist()
-    ['dataset', 'unknown']
-    """
-    name = "replogle2022-k562"
-    return _load(
-        name, "replogle", "K562", normalize=normalize, max_cells=max_cells, rng=rng, backed=backed, progress=progress
-    )
-
-
-def replogle2022_rpe1(
-    *,
-    normalize: bool = False,
-    max_cells: int | None = None,
-    rng: int | np.random.Generator | None = 0,
-    backed: bool = False,
-    progress: bool = True,
-) -> anndata.AnnData:
-    """CRISPR interference of 2,000 essential genes in RPE1 cells :cite:p:`Replogle2022`: the file of scPerturb.
-
-    About 250,000 cells. The expression is stored dense, so in memory it takes many GB: `max_cells=50` or `backed=True`
-    make do with far less.
-
-    Parameters
-    ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
-
-    Examples
-    --------
-    >>> from dnaclip.datasets import list_assets
-    >>> list_assets().loc["replogle2022-rpe1", ["kind", "licence"]].tolist()
-    ['dataset', 'unknown']
-    """
-    name = "replogle2022-rpe1"
-    return _load(
-        name, "replogle", "RPE1", normalize=normalize, max_cells=max_cells, rng=rng, backed=backed, progress=progress
-    )
-
-
-def virtual_cell_challenge(
-    *,
-    confirm_large: bool = False,
-    normalize: bool = False,
-    max_cells: int | None = None,
-    rng: int | np.random.Generator | None = 0,
-    backed: bool = False,
-    progress: bool = True,
-) -> anndata.AnnData:
-    """CRISPR interference of 150 genes in H1 stem cells: the training cells of the Virtual Cell Challenge 2025.
-
-    The file has 15.5 GB, so it is fetched only with `confirm_large=True`.
-
-    Parameters
-    ----------
-    confirm_large
-        Fetch the file although it is large.
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
-
-    Examples
-    --------
-    >>> from dnaclip.datasets import virtual_cell_challenge
-    >>> virtual_cell_challenge()
-    Traceback (most recent call last):
-        ...
-    dnaclip._errors.InputError: 'virtual-cell-challenge-h1' is 15.5 GB and would be written to ...
-    """
-    name = "virtual-cell-challenge-h1"
-    return _load(
-        name,
-        "virtual-cell-challenge",
-        "H1",
-        normalize=normalize,
-        max_cells=max_cells,
-        rng=rng,
-        backed=backed,
-        progress=progress,
-        confirm_large=confirm_large,
-    )
-
-
-def source_of(asset: Asset) -> dict[str, str]:
-    """What is known of the origin of a file, for `uns`."""
-    checksum = f"sha256:{asset.sha256}" if asset.sha256 else f"md5:{asset.md5}" if asset.md5 else "unknown"
-    return {
-        "name": asset.name,
-        "url": asset.url or "",
-        "licence": asset.licence,
-        "checksum": checksum,
-        "note": asset.note,
-    }
-
-
-def _load(
-    name: str,
-    convention: str,
-    cell_type: str,
-    *,
-    normalize: bool,
-    max_cells: int | None,
-    rng: int | np.random.Generator | None,
-    backed: bool,
-    progress: bool,
-    confirm_large: bool = False,
-) -> anndata.AnnData:
-    check_options(max_cells, rng, normalize=normalize, backed=backed)
-    asset = get_asset(name)
-    path = fetch_large(asset, asset.bytes or 0, confirm_large=confirm_large, progress=progress)
-    return read_screen(
-        path, convention, cell_type, source_of(asset), normalize=normalize, max_cells=max_cells, rng=rng, backed=backed
     )

@@ -32,7 +32,7 @@ REGISTRY_FILE = Path(__file__).with_name("registry.yaml")
 DEFAULT_MODEL = "dnaclip-base"
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MD5 = re.compile("[0-9a-f]{32}")
-KINDS = ("dataset", "embeddings", "gene-sets", "model-file", "text-encoder")
+KINDS = ("benchmark", "dataset", "embeddings", "encoder", "gene-sets", "model-file", "text-encoder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,13 @@ class Asset:
     file: str
     """Its place below the bundled folder, the cache or a mirror, `/` between the parts."""
     bytes: int | None = None
-    """Size; None where the provider of a data set does not tell it."""
+    """Size; None where the provider does not tell it."""
     sha256: str = ""
-    """Checksum; empty where the provider of a data set publishes none or another one."""
+    """Checksum; empty where the provider publishes none or another one."""
     md5: str = ""
-    """Checksum of a data set without a SHA-256."""
+    """Checksum of a file without a SHA-256."""
     kind: str
-    """One of `dataset`, `embeddings`, `gene-sets`, `model-file`, `text-encoder`."""
+    """One of `benchmark`, `dataset`, `embeddings`, `encoder`, `gene-sets`, `model-file`, `text-encoder`."""
     licence: str
     species: str = ""
     """For embeddings and gene sets."""
@@ -61,7 +61,7 @@ class Asset:
     url: str | None = None
     """Public address; None: below the registry's `base_url`."""
     note: str = ""
-    """What is not certain about it, for data sets of others."""
+    """What is not certain about it, for what others publish."""
 
     @property
     def group(self) -> str:
@@ -185,8 +185,8 @@ def _load(path: Path) -> Registry:
 
 def _read_asset(entry: Any) -> Asset:
     known = {field.name for field in fields(Asset)}
-    # Of data sets of others not everything is known; what is ours is always checked in full.
-    of_others = isinstance(entry, dict) and entry.get("kind") == "dataset"
+    # Of data sets and encoders of others not everything is known; what is ours is always checked in full.
+    of_others = isinstance(entry, dict) and entry.get("kind") in ("dataset", "encoder")
     needed = {"name", "file", "kind", "licence", *(["url"] if of_others else ["bytes", "sha256"])}
     if not isinstance(entry, dict) or not needed <= set(entry) <= known:
         msg = f"Registry entry {entry!r}: it must have {sorted(needed)}, and may have {sorted(known - needed)}."

@@ -14,6 +14,7 @@ from dnaclip._matrix import expression, not_log_normalised
 from dnaclip._validate import as_generator, check_count
 from dnaclip.datasets._convert_conditions import convert_conditions
 from dnaclip.datasets._fetch import fetch_asset
+from dnaclip.datasets._registry import get_asset
 from dnaclip.datasets._settings import cache_folder
 
 if TYPE_CHECKING:
@@ -24,12 +25,45 @@ if TYPE_CHECKING:
 
     from dnaclip.datasets._registry import Asset
 
-__all__ = ["check_options", "fetch_large", "finish", "read_screen"]
+__all__ = ["check_options", "fetch_large", "finish", "load_screen", "read_screen", "source_of"]
 
 logger = logging.getLogger(__name__)
 
 # Files above this are fetched only when the user has said so.
 LARGE = 8e9
+
+
+def load_screen(
+    name: str,
+    convention: str,
+    cell_type: str,
+    *,
+    normalize: bool,
+    max_cells: int | None,
+    rng: int | np.random.Generator | None,
+    backed: bool,
+    progress: bool,
+    confirm_large: bool = False,
+) -> anndata.AnnData:
+    """Fetch a screen of the registry and read it; the options are those of the functions for users."""
+    check_options(max_cells, rng, normalize=normalize, backed=backed)
+    asset = get_asset(name)
+    path = fetch_large(asset, asset.bytes or 0, confirm_large=confirm_large, progress=progress)
+    return read_screen(
+        path, convention, cell_type, source_of(asset), normalize=normalize, max_cells=max_cells, rng=rng, backed=backed
+    )
+
+
+def source_of(asset: Asset) -> dict[str, str]:
+    """What is known of the origin of a file, for `uns`."""
+    checksum = f"sha256:{asset.sha256}" if asset.sha256 else f"md5:{asset.md5}" if asset.md5 else "unknown"
+    return {
+        "name": asset.name,
+        "url": asset.url or "",
+        "licence": asset.licence,
+        "checksum": checksum,
+        "note": asset.note,
+    }
 
 
 def check_options(

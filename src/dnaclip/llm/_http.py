@@ -68,16 +68,20 @@ def send(
     max_retries: int,
     before: Callable[[], None],
     after: Callable[[Attempt], None],
+    most_bytes: int | None = None,
+    purpose: str = "dnaclip.llm.ChatClient",
 ) -> dict[str, Any]:
     """Post `body` as JSON and return the JSON object of the answer.
 
     `before` is called ahead of every request and may refuse it; `after` learns what came of it. Between attempts the
-    pause doubles from half a second, with up to a quarter of chance, or is what the server's `Retry-After` says.
+    pause doubles from half a second, with up to a quarter of chance, or is what the server's `Retry-After` says. An answer
+    may have `most_bytes` bytes, by default a million.
     """
+    most = MOST_BYTES if most_bytes is None else most_bytes
     data = json.dumps(body).encode()
     for attempt in range(max_retries + 1):
         before()
-        result = _post(url, data, secret=secret, timeout=timeout)
+        result = _post(url, data, secret=secret, timeout=timeout, most=most, purpose=purpose)
         after(result)
         if result.content is not None:
             return _object(result.content)
@@ -94,9 +98,9 @@ def send(
     raise LanguageModelError(msg)
 
 
-def _post(url: str, data: bytes, *, secret: Secret, timeout: float) -> Attempt:
-    requests = require("requests", extra="llm", purpose="dnaclip.llm.ChatClient")
-    urllib3 = require("urllib3", extra="llm", purpose="dnaclip.llm.ChatClient")
+def _post(url: str, data: bytes, *, secret: Secret, timeout: float, most: int, purpose: str) -> Attempt:
+    requests = require("requests", extra="llm", purpose=purpose)
+    urllib3 = require("urllib3", extra="llm", purpose=purpose)
     until = time.monotonic() + timeout
     try:
         with requests.post(
@@ -110,7 +114,7 @@ def _post(url: str, data: bytes, *, secret: Secret, timeout: float) -> Attempt:
             stream=True,
         ) as response:
             status, headers = response.status_code, response.headers
-            content = _read(response.raw, until)
+            content = _read(response.raw, until, most)
     except (requests.Timeout, urllib3.exceptions.TimeoutError):
         return Attempt(reason=f"did not answer within {timeout:g} seconds", again=True, charged=True)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -118,8 +122,8 @@ def _post(url: str, data: bytes, *, secret: Secret, timeout: float) -> Attempt:
         return Attempt(reason=f"could not be reached, or broke off ({type(error).__name__})", again=True, charged=True)
     if content is None:
         return Attempt(reason=f"did not end its answer within {timeout:g} seconds", again=True, charged=True)
-    if len(content) > MOST_BYTES:
-        return Attempt(reason=f"sent more than {MOST_BYTES:,} bytes", charged=True)
+    if len(content) > most:
+        return Attempt(reason=f"sent more than {most:,} bytes", charged=True)
     if status == HTTPStatus.OK:
         return Attempt(content=content)
     return Attempt(
@@ -129,16 +133,16 @@ def _post(url: str, data: bytes, *, secret: Secret, timeout: float) -> Attempt:
     )
 
 
-def _read(stream: Any, until: float) -> bytes | None:
+def _read(stream: Any, until: float, most: int) -> bytes | None:
     """Read a body up to one byte more than allowed; `None` when time runs out, however steadily bytes drip in."""
-    content = b""
+    content = bytearray()
     while chunk := stream.read1(1 << 16, decode_content=True):
         content += chunk
-        if len(content) > MOST_BYTES:
+        if len(content) > most:
             break
         if time.monotonic() > until:
             return None
-    return content
+    return bytes(content)
 
 
 def _said(status: int, content: bytes, secret: Secret) -> str:

@@ -12,8 +12,10 @@ import pandas as pd
 from dnaclip._errors import InputError
 from dnaclip._validate import check_count
 from dnaclip.models._perturbation.model import make_mean, needs_vectors
+from dnaclip.tl._perturbation.answer import generated, predicted, requested_pairs
 from dnaclip.tl._perturbation.data import cell_mask, read_cells, split_masks
 from dnaclip.tl._perturbation.evaluate_perturbations import evaluate_perturbations
+from dnaclip.tl._perturbation.fitting import train_model
 from dnaclip.tl._perturbation.request import context_places
 from dnaclip.tl._perturbation.vectors import CONTROLS, control_vectors, resolve_vectors
 
@@ -46,7 +48,7 @@ def evaluate_predictor(
     if n_cells is not None:
         check_count("n_cells", n_cells)
     observed, trained = _observed(predictor, adata)
-    request = predictor._pairs(_tested_pairs(predictor, observed, _tested(predictor, observed, test)))
+    request = requested_pairs(predictor, _tested_pairs(predictor, observed, _tested(predictor, observed, test)))
     pairs = list(zip(request.conditions, request.contexts.tolist(), strict=True))
     options |= {
         "perturbation_key": predictor.perturbation_key,
@@ -58,7 +60,7 @@ def evaluate_predictor(
     }
     tables: list[pd.DataFrame] = []
     for method, vectors, one in _competitors(predictor, pairs, baselines=baselines, controls=controls):
-        table = _table(one, one._pairs(pairs), observed, n_cells, options)
+        table = _table(one, requested_pairs(one, pairs), observed, n_cells, options)
         if tables and "ceiling" in tables[0]:
             table.insert(list(table).index("n_cells"), "ceiling", tables[0]["ceiling"].to_numpy())
         table.insert(0, "method", method)
@@ -76,10 +78,10 @@ def _table(
     n_cells: int | None,
     options: dict[str, Any],
 ) -> pd.DataFrame:
-    table = evaluate_perturbations(predictor._predicted(request), observed, **options)
+    table = evaluate_perturbations(predicted(predictor, request), observed, **options)
     if n_cells is None:
         return table
-    drawn = predictor._generated(request, n_cells, np.random.default_rng(predictor.rng))
+    drawn = generated(predictor, request, n_cells, np.random.default_rng(predictor.rng))
     by_cells = evaluate_perturbations(drawn, observed, **options)
     parts = table[table["metric"] != "e_distance"], by_cells[by_cells["metric"] == "e_distance"]
     return pd.concat(parts, ignore_index=True)
@@ -179,5 +181,5 @@ def _with_vectors(
         msg = "A predictor that was loaded from a folder has no cells to train a network on again: controls must be False."
         raise InputError(msg)
     training, validation = split_masks(predictor.adata, predictor.train_)
-    other.model_ = other._train(cells, training, validation, other.source_, progress=False)
+    other.model_ = train_model(other, cells, training, validation, other.source_, progress=False)
     return other

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dnaclip import __version__
-from dnaclip._conditions import CONTROL, condition_genes
-from dnaclip._errors import InputError, examples
+from dnaclip._conditions import CONTROL
+from dnaclip._errors import InputError
 from dnaclip._keys import DEFAULT_KEY
-from dnaclip._matrix import not_log_normalised
-from dnaclip._validate import as_generator, check_choice, check_count, clean_params, torch_seed
+from dnaclip._validate import as_generator, check_choice, check_count, torch_seed
 from dnaclip.tl._adata import check_adata
-from dnaclip.tl._perturbation.data import read_cells, split_masks
-from dnaclip.tl._perturbation.request import Request, as_adata, context_places, listed
-from dnaclip.tl._perturbation.vectors import MISSING, ResolvedVectors, VectorSource, read_vectors, resolve_vectors
+from dnaclip.tl._perturbation.answer import generated, predicted, requested
+from dnaclip.tl._perturbation.vectors import MISSING, VectorSource
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import Self
 
@@ -28,13 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from dnaclip.models._perturbation.cells import PerturbationCells
     from dnaclip.models._perturbation.model import PerturbationModel
 
 __all__ = ["PerturbationPredictor"]
-
-# Where predictions record how they were made.
-UNS_KEY = "perturbation_predictor"
 
 
 class PerturbationPredictor:
@@ -173,6 +165,8 @@ class PerturbationPredictor:
     ) -> Self:
         """Learn from the cells of `adata`.
 
+        Processes that `torchrun` started train the network together. Let the first of them alone save the predictor.
+
         Parameters
         ----------
         train
@@ -203,48 +197,10 @@ class PerturbationPredictor:
         UserWarning
             Once, if the expression looks like raw counts.
         """
-        from dnaclip.models._perturbation.model import needs_vectors
+        from dnaclip.tl._perturbation.fitting import fit_predictor
 
-        if self.adata is None:
-            msg = "A predictor that was loaded from a folder has no cells to fit. Make a new one from adata."
-            raise InputError(msg)
-        cells = read_cells(self.adata, **self._keys)
-        training, validation = split_masks(self.adata, train)
-        if not_log_normalised(cells.x).startswith("whole"):
-            msg = "The expression holds whole numbers only, as raw counts do; predictions are meant for log-normalised values."
-            warnings.warn(msg, UserWarning, stacklevel=2)
-        source = VectorSource((), np.zeros((0, 0), dtype=np.float32))
-        if needs_vectors(self.method):
-            source = read_vectors(self.adata, self.use_rep, self.vectors)
-        run = {"checkpoint": checkpoint, "resume": resume, "progress": progress}
-        self.model_ = self._train(cells, training, validation, source, **run)
-        self.source_, self.train_ = source, train
+        fit_predictor(self, train, checkpoint=checkpoint, resume=resume, progress=progress)
         return self
-
-    def _train(
-        self, cells: PerturbationCells, training: np.ndarray, validation: np.ndarray, source: VectorSource, **run: Any
-    ) -> PerturbationModel:
-        from dnaclip.models._perturbation.model import needs_vectors
-        from dnaclip.train._perturbation.fit import fit_model
-
-        found = ResolvedVectors({}, frozenset(), frozenset())
-        if needs_vectors(self.method):
-            used = np.unique(cells.condition[training | validation])
-            found = resolve_vectors(source, [cells.conditions[i] for i in used], self.missing)
-            kept = ~np.array([condition in found.dropped for condition in cells.conditions])[cells.condition]
-            training, validation = training & kept, validation & kept
-        return fit_model(
-            cells,
-            training,
-            validation,
-            found.vectors,
-            method=self.method,
-            options=self.options,
-            context_vectors=_context_table(self.context_vectors, cells.contexts),
-            seed=self.rng,
-            device=self.device,
-            **run,
-        )
 
     @property
     def parts_(self) -> pd.DataFrame:
@@ -294,7 +250,7 @@ class PerturbationPredictor:
             The predictor is not fitted, a context has no control cells in training, a name is no condition, or genes have
             no vector and `missing="error"`.
         """
-        return self._predicted(self._request(conditions, contexts))
+        return predicted(self, requested(self, conditions, contexts))
 
     def generate(
         self,
@@ -327,7 +283,7 @@ class PerturbationPredictor:
         """
         check_count("n_cells", n_cells)
         generator = as_generator(rng)
-        return self._generated(self._request(conditions, contexts), n_cells, generator)
+        return generated(self, requested(self, conditions, contexts), n_cells, generator)
 
     def evaluate(
         self,
@@ -418,60 +374,3 @@ class PerturbationPredictor:
             "context_key": self.context_key,
             "layer": self.layer,
         }
-
-    def _request(self, conditions: str | Iterable[str], contexts: str | Iterable[str] | None) -> Request:
-        wanted = [condition_genes(name, self.control) for name in listed("conditions", conditions)]
-        places = context_places(self._fitted, contexts)
-        return self._pairs([(genes, place) for genes in dict.fromkeys(wanted) for place in places])
-
-    def _pairs(self, pairs: list[tuple[tuple[str, ...], int]]) -> Request:
-        """Find what is known of the genes of conditions, each in the context at a position."""
-        from dnaclip.models._perturbation.model import needs_vectors
-
-        model, wanted = self._fitted, [genes for genes, _ in pairs]
-        if needs_vectors(self.method):
-            found = resolve_vectors(self.source_, wanted, self.missing)
-            model.vectors.update(found.vectors)
-            without, pairs = found.without, [pair for pair in pairs if pair[0] not in found.dropped]
-        else:
-            without = frozenset(gene for genes in wanted for gene in genes) - model.shifts.genes
-        return Request([genes for genes, _ in pairs], np.array([place for _, place in pairs], dtype=np.int64), without)
-
-    def _predicted(self, request: Request) -> anndata.AnnData:
-        model = self._fitted
-        delta, std = model.predict(request.conditions, request.contexts)
-        layers = {"delta": delta} if std is None else {"delta": delta, "std": std}
-        return self._adata(model.controls.means[request.contexts] + delta, request, layers=layers)
-
-    def _generated(self, request: Request, n_cells: int, rng: np.random.Generator) -> anndata.AnnData:
-        cells = self._fitted.generate(request.conditions, request.contexts, n_cells, rng)
-        return self._adata(cells, request, repeats=n_cells)
-
-    def _adata(
-        self, x: np.ndarray, request: Request, *, layers: Mapping[str, np.ndarray] | None = None, repeats: int = 1
-    ) -> anndata.AnnData:
-        params = {**self._keys, "method": self.method, "use_rep": self.use_rep, "missing": self.missing}
-        params |= {"rng": self.rng, "options": self.options, "dnaclip_version": __version__}
-        uns = {UNS_KEY: {"params": clean_params(params)}}
-        return as_adata(
-            self._fitted,
-            x,
-            request,
-            perturbation_key=self.perturbation_key,
-            context_key=self.context_key,
-            control=self.control,
-            layers=layers,
-            repeats=repeats,
-            uns=uns,
-        )
-
-
-def _context_table(vectors: pd.DataFrame | None, contexts: tuple[str, ...]) -> np.ndarray | None:
-    """Return the vector of each context, float32 (n_contexts, e)."""
-    if vectors is None:
-        return None
-    missing = [name for name in contexts if name not in vectors.index]
-    if missing:
-        msg = f"context_vectors lacks {len(missing)} of {len(contexts)} contexts: {examples(missing)}."
-        raise InputError(msg)
-    return vectors.loc[list(contexts)].to_numpy(dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Alignment by BLAST+, DIAMOND or MMseqs2, where they are installed."""

@@ -1,0 +1,339 @@
+"""Every encoder that has a name: what it is, and how to make it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnaclip._errors import InputError, MissingKeyError, examples
+from dnaclip.datasets._registry import load_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from dnaclip.encoders._encoder import Encoder
+
+__all__ = ["Entry", "catalogue", "find_encoder", "list_encoders", "load_encoder"]
+
+logger = logging.getLogger(__name__)
+
+NON_COMMERCIAL = "Not for commercial use."
+CODE = "Brings code of its own: load it with trust_remote_code='{model}' and revision='<commit you have read>'."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An encoder by name."""
+
+    name: str
+    kind: str
+    """What it reads: `dna`, `protein`, `text`, or `gene` for ready vectors."""
+    dimension: int
+    context: str
+    """What it reads at once; longer sequences are cut into pieces, longer texts end there."""
+    licence: str
+    extra: str = ""
+    """Extra of dnaclip to install, or package."""
+    note: str = ""
+    maker: str
+    """Class in this room."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _hugging_face(
+    name: str, model: str, dimension: int, context: str, licence: str, note: str = "", **options: Any
+) -> Entry:
+    protein = options.pop("protein", False)
+    return Entry(
+        name=name,
+        kind="protein" if protein else "dna",
+        dimension=dimension,
+        context=context,
+        licence=licence,
+        extra="huggingface",
+        note=note.format(model=model),
+        maker="ProteinEncoder" if protein else "HuggingFaceEncoder",
+        options={"model": model, "name": name, **options},
+    )
+
+
+def _nucleotide_transformer(size: str, dimension: int) -> Entry:
+    name = f"nucleotide-transformer-v2-{size}"
+    model = f"InstaDeepAI/{name}-multi-species"
+    note = f"{NON_COMMERCIAL} {CODE}"
+    return _hugging_face(name, model, dimension, "12,282 bases", "CC-BY-NC-SA-4.0", note)
+
+
+def _hyenadna(name: str, dimension: int, context: int) -> Entry:
+    return Entry(
+        name=name,
+        kind="dna",
+        dimension=dimension,
+        context=f"{context:,} bases",
+        licence=load_registry().assets[name].licence,
+        maker="HyenaDnaEncoder",
+        options={"model": name},
+    )
+
+
+def _esm2(size: str, layers: int, dimension: int) -> Entry:
+    model = f"facebook/esm2_t{layers}_{size.upper()}_UR50D"
+    return _hugging_face(f"esm2-{size}", model, dimension, "1,022 residues", "MIT", protein=True)
+
+
+def _openai(name: str, dimension: int, price: str) -> Entry:
+    return Entry(
+        name=name,
+        kind="text",
+        dimension=dimension,
+        context="8,192 tokens",
+        licence="terms of OpenAI",
+        extra="llm",
+        note=f"Texts are sent to OpenAI, at about {price} US dollars per million tokens.",
+        maker="OpenAiEncoder",
+        options={"model": name},
+    )
+
+
+def _vectors(name: str, dimension: int, asset: str, note: str, member: str | None = None) -> Entry:
+    return Entry(
+        name=name,
+        kind="gene",
+        dimension=dimension,
+        context="gene symbols",
+        licence=load_registry().assets[asset].licence,
+        note=note,
+        maker="read_vectors",
+        options={"asset": asset, "member": member, "name": name},
+    )
+
+
+def catalogue() -> dict[str, Entry]:
+    """All encoders that have a name."""
+    bert = "512 tokens (about 4,500 bases)"
+    entries = [
+        Entry(
+            name="composition",
+            kind="dna",
+            dimension=831,
+            context="any length",
+            licence="BSD-3-Clause",
+            note="The default: shares of words, codons and amino acids. Neither weights nor network.",
+            maker="CompositionEncoder",
+        ),
+        _hyenadna("hyenadna-tiny-1k", 128, 1_026),
+        _hyenadna("hyenadna-tiny-1k-d256", 256, 1_026),
+        _hyenadna("hyenadna-tiny-16k", 128, 16_386),
+        _hyenadna("hyenadna-small-32k", 256, 32_770),
+        _hyenadna("hyenadna-medium-160k", 256, 160_002),
+        _hyenadna("hyenadna-medium-450k", 256, 450_002),
+        _hyenadna("hyenadna-large-1m", 256, 1_000_002),
+        _hugging_face("gena-lm-base", "AIRI-Institute/gena-lm-bert-base-t2t-multi", 768, bert, "MIT (code)", CODE),
+        _hugging_face("gena-lm-large", "AIRI-Institute/gena-lm-bert-large-t2t", 1024, bert, "MIT (code)", CODE),
+        _hugging_face(
+            "gena-lm-bigbird",
+            "AIRI-Institute/gena-lm-bigbird-base-t2t",
+            768,
+            "4,096 tokens (about 36,000 bases)",
+            "MIT (code)",
+            "Read with full attention, in place of the random pattern it was trained with.",
+        ),
+        _nucleotide_transformer("50m", 512),
+        _nucleotide_transformer("100m", 512),
+        _nucleotide_transformer("250m", 768),
+        _nucleotide_transformer("500m", 1024),
+        _hugging_face(
+            "nucleotide-transformer-500m-human",
+            "InstaDeepAI/nucleotide-transformer-500m-human-ref",
+            1280,
+            "5,994 bases",
+            "CC-BY-NC-SA-4.0",
+            NON_COMMERCIAL,
+        ),
+        _hugging_face("dnabert-2", "zhihan1996/DNABERT-2-117M", 768, "512 tokens", "Apache-2.0", CODE, max_tokens=512),
+        Entry(
+            name="evo2-7b",
+            kind="dna",
+            dimension=4096,
+            context="32,768 bases by default, 1,000,000 at most",
+            licence="Apache-2.0",
+            extra="pip install evo2",
+            note="Needs Linux, an NVIDIA GPU and the versions that the page of evo2 names.",
+            maker="Evo2Encoder",
+            options={"model": "evo2_7b"},
+        ),
+        _esm2("8m", 6, 320),
+        _esm2("35m", 12, 480),
+        _esm2("150m", 30, 640),
+        _esm2("650m", 33, 1280),
+        _esm2("3b", 36, 2560),
+        _hugging_face(
+            "esmc-300m",
+            "biohub/ESMC-300M-hf",
+            960,
+            "2,046 residues",
+            "Cambrian Open",
+            "Needs a transformers that knows ESM C.",
+            protein=True,
+        ),
+        _hugging_face(
+            "esmc-600m",
+            "biohub/ESMC-600M-hf",
+            1152,
+            "2,046 residues",
+            "Cambrian Non-Commercial",
+            f"{NON_COMMERCIAL} Needs a transformers that knows ESM C.",
+            protein=True,
+        ),
+        Entry(
+            name="all-MiniLM-L6-v2",
+            kind="text",
+            dimension=384,
+            context="256 tokens",
+            licence="Apache-2.0",
+            extra="text",
+            note="The default for text. Other models of sentence-transformers: TextEncoder('owner/model').",
+            maker="TextEncoder",
+            options={"name": "all-MiniLM-L6-v2"},
+        ),
+        _openai("text-embedding-3-large", 3072, "0.13"),
+        _openai("text-embedding-3-small", 1536, "0.02"),
+        _openai("text-embedding-ada-002", 1536, "0.10"),
+        _vectors(
+            "genept-ada",
+            1536,
+            "genept-v2",
+            "Vectors of NCBI summaries by text-embedding-ada-002; 574 MB to fetch.",
+            "GenePT_gene_embedding_ada_text.pickle",
+        ),
+        _vectors(
+            "genept-3-large",
+            3072,
+            "genept-v2",
+            "Vectors of NCBI and UniProt summaries by text-embedding-3-large; 574 MB to fetch.",
+            "GenePT_gene_protein_embedding_model_3_text.pickle.",
+        ),
+        _vectors("gene2vec", 200, "gene2vec", "Vectors of human genes by co-expression; 57 MB to fetch."),
+    ]
+    return {entry.name: entry for entry in entries}
+
+
+def list_encoders() -> pd.DataFrame:
+    """List the encoders that have a name.
+
+    Returns
+    -------
+    One row per encoder, indexed by name, with the columns `kind` (what it reads: `dna`, `protein`, `text`, or `gene` for ready
+    vectors), `dimension`, `context`, `licence`, `extra` (what to install beside dnaclip) and `note`.
+
+    Examples
+    --------
+    >>> import dnaclip
+    >>> dnaclip.encoders.list().loc["hyenadna-large-1m", ["kind", "context", "licence"]].tolist()
+    ['dna', '1,000,002 bases', 'BSD-3-Clause']
+    """
+    import pandas as pd
+
+    columns = ["kind", "dimension", "context", "licence", "extra", "note"]
+    entries = catalogue()
+    rows = [[getattr(entry, column) for column in columns] for entry in entries.values()]
+    return pd.DataFrame(rows, columns=columns, index=pd.Index(list(entries), name="name"))
+
+
+def load_encoder(name: str, **options: Any) -> Encoder:
+    """Make an encoder by name.
+
+    Parameters
+    ----------
+    name
+        As in :func:`dnaclip.encoders.list`. Else a file or folder of vectors, see :func:`dnaclip.encoders.read_vectors`; a file of weights
+        (`.safetensors`, `.ckpt`) of HyenaDNA; or a folder or `"owner/model"` of the Hugging Face hub, which is read as a model of
+        DNA unless `kind` says otherwise.
+    options
+        Of its class, such as `device="cuda"`; `input="dna"` lets an encoder of proteins read genes.
+
+    Returns
+    -------
+    The encoder, its weights fetched and loaded.
+
+    Raises
+    ------
+    MissingKeyError
+        There is no encoder of this name.
+    DownloadError
+        Its files are not here and cannot be had.
+    MissingDependencyError
+        It needs a package that is not installed.
+    InputError
+        An option is not known, or its files cannot be read.
+
+    Examples
+    --------
+    >>> import dnaclip
+    >>> dnaclip.encoders.load("composition").dimension
+    831
+    """
+    maker, known = find_encoder(name)
+    if (entry := catalogue().get(name)) is not None:
+        level = logging.WARNING if NON_COMMERCIAL in entry.note else logging.INFO
+        logger.log(level, "%s: licence %s. %s", name, entry.licence, entry.note)
+    return _make(maker, {**known, **options})
+
+
+def find_encoder(name: str) -> tuple[str, dict[str, Any]]:
+    """Return the class (or function) in this room that makes the encoder of this name, and its options."""
+    entries = catalogue()
+    path = Path(name)
+    if name in entries:
+        return entries[name].maker, dict(entries[name].options)
+    if path.is_file():
+        weights = path.suffix in (".ckpt", ".safetensors") and not _is_table(name)
+        return ("HyenaDnaEncoder", {"model": name}) if weights else ("read_vectors", {"path": name})
+    if path.is_dir() and not (path / "config.json").is_file():
+        return "read_vectors", {"path": name}
+    if path.is_dir() or "/" in name:
+        return "HuggingFaceEncoder", {"model": name}
+    folded = {known.lower(): known for known in entries}
+    near = difflib.get_close_matches(name.lower(), folded, n=5, cutoff=0.5)
+    hint = f" Near names: {examples(folded[match] for match in near)}." if near else ""
+    msg = (
+        f"There is no encoder {name!r}.{hint} dnaclip.encoders.list() shows all; a folder or 'owner/model' will do too."
+    )
+    raise MissingKeyError(msg)
+
+
+def _is_table(path: str) -> bool:
+    from dnaclip.encoders._vectors.table import read_facts
+
+    try:
+        read_facts(path)
+    except InputError:
+        return False
+    return True
+
+
+def _make(maker: str, options: dict[str, Any]) -> Encoder:
+    from dnaclip.datasets._fetch import fetch
+
+    room = import_module("dnaclip.encoders")
+    if "asset" in options:
+        asset = options.pop("asset")
+        options["path"] = fetch(asset)
+    make = getattr(room, maker)
+    allowed = dict(inspect.signature(make).parameters)
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in allowed.values())
+    if open_ended:  # hands what it does not know itself on to this one
+        allowed |= inspect.signature(room.HuggingFaceEncoder).parameters
+        del allowed["kind"]
+    if unknown := sorted(options.keys() - allowed.keys()):
+        known = sorted(allowed.keys() - {"options", "model", "name", "path"})
+        msg = f"{maker} has no such option: {examples(unknown)}. It has: {examples(known, 20) or 'none'}."
+        raise InputError(msg)
+    return make(**options)

@@ -1,0 +1,145 @@
+"""Encode DNA with Evo 2, through the package `evo2` of its authors."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from dnaclip._errors import InputError, MissingDependencyError
+from dnaclip._validate import check_count
+from dnaclip.encoders._pieces import pieces
+from dnaclip.encoders._strings import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Evo2Encoder"]
+
+LAYER = "blocks.28.mlp.l3"  # layers before the last one serve better, by the authors' own account
+PIECE_LENGTH = 1 << 15
+
+
+class Evo2Encoder:
+    """A frozen Evo 2: one vector a sequence, the mean of the hidden states of one layer over its bases.
+
+    Needs the package `evo2` with its own demands on Python, PyTorch and the GPU, see its page; it fetches the weights (7B: about
+    14 GB) by its own means, reads them with its own code, and chooses its GPU itself: dnaclip verifies nothing of it. Of several
+    processes give each its own `CUDA_VISIBLE_DEVICES`.
+
+    Parameters
+    ----------
+    model
+        Name of the model in the package, such as `"evo2_7b"`; or a loaded model.
+    layer
+        Name of the layer.
+    piece_length
+        Longest piece in bases. Longer sequences are cut into pieces of like length without overlap; what the memory of the
+        GPU allows decides, not the model, which reads a million.
+
+    Attributes
+    ----------
+    name
+        Name of the model.
+    settings
+        The options that change vectors.
+
+    Raises
+    ------
+    MissingDependencyError
+        The package is not there.
+
+    References
+    ----------
+    Brixi et al., Genome modeling and design across all domains of life with Evo 2 (2025).
+
+    Examples
+    --------
+    >>> from dnaclip.encoders import Evo2Encoder
+    >>> Evo2Encoder("evo2_7b", piece_length=0)
+    Traceback (most recent call last):
+        ...
+    dnaclip._errors.InputError: piece_length must be a whole number of at least 1, got 0.
+    """
+
+    def __init__(self, model: str | Any = "evo2_7b", *, layer: str = LAYER, piece_length: int = PIECE_LENGTH) -> None:
+        check_count("piece_length", piece_length)
+        self.name = model if isinstance(model, str) else getattr(model, "model_name", type(model).__name__)
+        self.layer, self.piece_length = layer, piece_length
+        self._model = _load(model) if isinstance(model, str) else model
+        self._dimension = 0
+        self.settings = {"layer": layer, "piece_length": piece_length}
+
+    def __repr__(self) -> str:
+        return f"Evo2Encoder({self.name!r}, layer={self.layer!r})"
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        if not self._dimension:
+            self._dimension = len(self._sum("ACGT"))
+        return self._dimension
+
+    def check(self, sequences: Sequence[str]) -> None:
+        """Raise an InputError for a sequence that :meth:`encode` would refuse."""
+        clean(sequences, "dna")
+
+    def encode(self, sequences: Sequence[str], *, progress: bool = False) -> np.ndarray:
+        """Turn sequences into vectors.
+
+        Parameters
+        ----------
+        sequences
+            DNA, one string each, on the gene's own strand: the model reads from left to right. Lower case counts as upper case.
+        progress
+            Whether to show a progress bar, in bases.
+
+        Returns
+        -------
+        float32 (n, dimension), in the order of `sequences`. A sequence that comes twice is encoded once.
+
+        Raises
+        ------
+        InputError
+            A sequence is blank or not a string, or the model has no such layer.
+        """
+        cleaned = clean(sequences, "dna")
+        distinct = sorted(set(cleaned))
+        row = {sequence: i for i, sequence in enumerate(distinct)}
+        lengths = [len(sequence) for sequence in distinct]
+        sums = np.zeros((len(distinct), self.dimension))
+        with tqdm(total=sum(lengths), unit="base", unit_scale=True, disable=not progress) as bar:
+            # One at a time: a model of this size fills a GPU with a single piece, and padding would change what it reads.
+            for piece in reversed(pieces(lengths, self.piece_length)):
+                sums[piece.string] += self._sum(distinct[piece.string][piece.start : piece.stop])
+                bar.update(len(piece))
+        means = sums / np.array(lengths, dtype=float).reshape(-1, 1)
+        return means.astype(np.float32)[[row[sequence] for sequence in cleaned]]
+
+    @torch.inference_mode()
+    def _sum(self, sequence: str) -> np.ndarray:
+        """Sum over bases of the hidden states."""
+        device = next(iter(self._model.model.parameters())).device
+        tokens = torch.tensor(self._model.tokenizer.tokenize(sequence), dtype=torch.int, device=device)[None]
+        try:
+            _, found = self._model(tokens, return_embeddings=True, layer_names=[self.layer])
+            hidden = found[self.layer]
+        except (KeyError, AttributeError) as error:
+            msg = f"{self.name!r} has no layer {self.layer!r} ({error}). Its layers are named like {LAYER!r}."
+            raise InputError(msg) from error
+        return hidden[0].float().sum(0).double().cpu().numpy()
+
+
+def _load(name: str) -> Any:
+    try:
+        evo2 = import_module("evo2")
+    except ImportError as error:
+        msg = (
+            "Evo2Encoder needs the package 'evo2'. Install it with: pip install evo2 (Linux, an NVIDIA GPU, and the PyTorch and "
+            "flash-attn versions that its page names)."
+        )
+        raise MissingDependencyError(msg) from error
+    return evo2.Evo2(name)
