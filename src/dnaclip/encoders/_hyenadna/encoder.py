@@ -115,6 +115,11 @@ class HyenaDnaEncoder:
         return f"HyenaDnaEncoder({self.name!r}, device={str(self._device)!r}, precision={self.precision!r})"
 
     @property
+    def settings(self) -> dict[str, object]:
+        """The options that change vectors."""
+        return {"special_tokens": self.special_tokens, "piece_length": self.piece_length, "precision": self.precision}
+
+    @property
     def dimension(self) -> int:
         """Length of the vectors."""
         return self.config.d_model
@@ -140,7 +145,8 @@ class HyenaDnaEncoder:
             A sequence is empty, not a string, or does not look like DNA; or the memory of the GPU does not suffice for one
             piece.
         """
-        distinct = sorted(set(_checked(sequences)))
+        self.check(sequences)
+        distinct = sorted(set(sequences))
         row = {sequence: i for i, sequence in enumerate(distinct)}
         sums = np.zeros((len(distinct), self.dimension))
         todo = batches(
@@ -161,6 +167,19 @@ class HyenaDnaEncoder:
                 bar.update(sum(map(len, batch)))
         means = sums / np.array([len(s) for s in distinct], dtype=float).reshape(-1, 1)
         return means.astype(np.float32)[[row[sequence] for sequence in sequences]]
+
+    def check(self, sequences: Sequence[str]) -> None:
+        """Raise for sequences that :meth:`encode` would refuse."""
+        if isinstance(sequences, str):
+            msg = "sequences is a single string. Pass a list with one string a sequence: [sequence]."
+            raise InputError(msg)
+        for i, sequence in enumerate(sequences):
+            if not isinstance(sequence, str) or not sequence:
+                msg = f"Sequence {i} is {sequence!r}; it must be a string of at least one base. Drop it or give its bases."
+                raise InputError(msg)
+            if np.mean(tokenize(sequence[:1000]) == UNKNOWN) > 0.5:
+                msg = f"Sequence {i} does not look like DNA: {sequence[:40]!r}. HyenaDNA knows A, C, G, T and N; write RNA with T."
+                raise InputError(msg)
 
     @torch.inference_mode()
     def _sums(self, batch: list[Piece], sequences: list[str]) -> np.ndarray:
@@ -195,20 +214,6 @@ def _masked_sum(hidden: Tensor, first: int, last: Tensor) -> Tensor:
     position = torch.arange(hidden.shape[1], device=hidden.device)
     inside = ((position >= first) & (position < last[:, None])).to(hidden.dtype)
     return (inside[:, None] @ hidden)[:, 0]
-
-
-def _checked(sequences: Sequence[str]) -> Sequence[str]:
-    if isinstance(sequences, str):
-        msg = "sequences is a single string. Pass a list with one string a sequence: [sequence]."
-        raise InputError(msg)
-    for i, sequence in enumerate(sequences):
-        if not isinstance(sequence, str) or not sequence:
-            msg = f"Sequence {i} is {sequence!r}; it must be a string of at least one base. Drop it or give its bases."
-            raise InputError(msg)
-        if np.mean(tokenize(sequence[:1000]) == UNKNOWN) > 0.5:
-            msg = f"Sequence {i} does not look like DNA: {sequence[:40]!r}. HyenaDNA knows A, C, G, T and N; write RNA with T."
-            raise InputError(msg)
-    return sequences
 
 
 def _find(model: str | os.PathLike[str]) -> Path:
