@@ -1,0 +1,1 @@
+"""Genomes, annotations and texts of species: where the providers keep them, and how they are fetched."""

@@ -1,0 +1,1 @@
+"""What genes do, in words, from the tables of public databases."""

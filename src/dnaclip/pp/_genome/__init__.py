@@ -1,0 +1,1 @@
+"""Genes with their sequences, from a genome and its annotation."""

@@ -1,0 +1,1 @@
+"""Tables of pairs: built from genomes and texts, summarised, split."""
