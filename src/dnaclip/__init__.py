@@ -11,9 +11,9 @@ from dnaclip import errors
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from dnaclip import datasets, encoders, llm, metrics, models, pl, pp, tl, train
+    from dnaclip import benchmark, datasets, encoders, llm, metrics, models, pl, pp, tl, train
 
-__all__ = ["datasets", "encoders", "llm", "metrics", "models", "pl", "pp", "tl", "train"]
+__all__ = ["benchmark", "datasets", "encoders", "llm", "metrics", "models", "pl", "pp", "tl", "train"]
 
 __version__ = version("dnaclip")
 

@@ -11,7 +11,7 @@ import pytest
 
 from dnaclip._errors import InputError
 from dnaclip.models._annotation.calibration import FEATURES, Calibration, Reliability
-from dnaclip.models._annotation.fit import Task, fit_weights
+from dnaclip.models._annotation.fit import Task, fit_weights, limit_embedding
 from dnaclip.models._annotation.relatives import Relatives, profiles_of
 from dnaclip.models._annotation.scores import CLUES, GATE, CandidateTexts, clue_scores, combined_scores
 from dnaclip.models._annotation.wording import Wording
@@ -77,6 +77,23 @@ def test_fitted_weights_follow_the_clue_that_is_right() -> None:
         fit_weights([])
 
 
+def test_the_embedding_is_limited_where_it_does_harm() -> None:
+    """Alignment is right in three of four cases of one bin; an embedding that is never right gets the least weight."""
+    rng = np.random.default_rng(0)
+    clues = rng.normal(size=(80, 30, len(CLUES))).astype(np.float32)
+    right = np.where(np.arange(80) % 4 > 0, clues[:, :, 1].argmax(axis=1), 5)
+    gate = np.tile([1, 0, 0], (80, 1)).astype(np.float32)
+    weights = np.zeros((len(GATE), len(CLUES)), np.float32)
+    weights[0] = 2, 2, 0, 0
+    bins = [np.repeat(["< 30 %", "> 50 %"], 40)]
+    harmful = limit_embedding([Task(clues, gate, right)], bins, weights)
+    assert harmful[0, 0] == pytest.approx(0.1)
+    assert harmful[0, 1:].tolist() == [2, 0, 0]
+    # One that is right wherever alignment is wrong keeps more.
+    clues[np.arange(80), right, 0] += 5
+    assert limit_embedding([Task(clues, gate, right)], bins, weights)[0, 0] > 1
+
+
 @pytest.fixture(scope="module")
 def made_up() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features, true probability of being right, and what came of it."""
@@ -100,6 +117,13 @@ def test_confidence_keeps_its_word_on_new_genes(made_up: tuple[np.ndarray, np.nd
 def test_confidence_errs_on_the_side_of_caution(made_up: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     features, _, right = made_up
     assert Reliability.fit(features, right).confidence(features).mean() < right.mean()
+
+
+def test_rows_of_the_same_gene_bear_out_no_more_than_one(made_up: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    features, _, right = (part[:1000] for part in made_up)
+    once = Reliability.fit(features, right)
+    thrice = Reliability.fit(np.tile(features, (3, 1)), np.tile(right, 3), repeats=3)
+    np.testing.assert_allclose(thrice.confidence(features), once.confidence(features), atol=0.02)
 
 
 def test_nothing_to_calibrate() -> None:

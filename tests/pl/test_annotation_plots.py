@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def legend_of(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +36,14 @@ def test_curve_shows_shares_and_intervals() -> None:
     confidence = rng.random(500)
     right = rng.random(500) < confidence
     ax = reliability_curve(confidence, right, n_bins=5, label="model")
-    points = ax.collections[-1].get_offsets()
+    points = np.asarray(ax.collections[-1].get_offsets())
     assert points.shape == (5, 2)
     np.testing.assert_allclose(points[:, 0], [0.1, 0.3, 0.5, 0.7, 0.9], atol=0.05)
     np.testing.assert_allclose(points[:, 1], points[:, 0], atol=0.15)
-    assert ax.get_legend().get_texts()[0].get_text().startswith("model: 500, ECE 0.0")
+    assert legend_of(ax)[0].startswith("model: 500, ECE 0.0")
     again = reliability_curve(confidence, ~right, label="liar", ax=ax)
     assert again is ax
-    assert [text.get_text().split(":")[0] for text in ax.get_legend().get_texts()] == ["model", "liar"]
+    assert [text.split(":")[0] for text in legend_of(ax)] == ["model", "liar"]
     assert sum(line.get_linestyle() == "--" for line in ax.lines) == 1
 
 
@@ -52,9 +59,8 @@ def table() -> pd.DataFrame:
 def test_parts_are_sorted_below_all(table: pd.DataFrame) -> None:
     ax = retrieval_accuracy(table)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["all (60)", "mouse (30)", "fly (30)"]
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["right among the first 1", "right among the first 10", "chance, first 10"]
-    dots = ax.collections[1].get_offsets()
+    assert legend_of(ax) == ["right among the first 1", "right among the first 10", "chance, first 10"]
+    dots = np.asarray(ax.collections[1].get_offsets())
     rows = table[table["direction"] == "dna->text"].set_index("part").loc[["all", "mouse", "fly"]]
     np.testing.assert_allclose(dots[:, 0], rows["accuracy@1"])
     unsorted = retrieval_accuracy(table, direction="text->dna", sort=False)

@@ -71,7 +71,7 @@ def test_stops_early_and_keeps_the_best() -> None:
 
 
 def test_without_validation_the_last_weights_are_kept() -> None:
-    parts = {"train": np.arange(300), "validation": np.arange(0)}
+    parts: dict[str, Any] = {"train": np.arange(300), "validation": np.arange(0)}
     _, history = fit_expression_net(VECTORS, EXPRESSION, config=CONFIG, **parts, **RUN)
     assert history.best_epoch == 6
     assert "validation_loss" not in history.table

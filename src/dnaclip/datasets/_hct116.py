@@ -9,9 +9,8 @@ from dnaclip._errors import InputError, examples
 from dnaclip._validate import check_count
 from dnaclip.datasets._convert_conditions import convert_conditions
 from dnaclip.datasets._fetch import fetch
-from dnaclip.datasets._perturb_seq import source_of
 from dnaclip.datasets._registry import Asset, get_asset
-from dnaclip.datasets._screens import check_options, fetch_large, finish, read_screen
+from dnaclip.datasets._screens import check_options, fetch_large, finish, read_screen, source_of
 from dnaclip.datasets._x_atlas import read_x_atlas
 
 if TYPE_CHECKING:

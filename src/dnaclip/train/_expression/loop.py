@@ -125,7 +125,8 @@ def fit_expression_net(
     }
     x, y = (torch.tensor(values).to(target) for values in (vectors, expression))
     with locked(path):
-        state, moments = RunState(seed, epoch=1), {}
+        state = RunState(seed, epoch=1)
+        moments: dict[str, torch.Tensor] = {}
         if path is not None and path.exists():
             state, weights, moments = load_checkpoint(
                 path, seed=None if rng is None else seed, config=config, data=data

@@ -1,0 +1,75 @@
+"""`dnaclip annotate`: name the genes of a genome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["annotate"]
+
+
+def annotate(
+    fasta: Annotated[Path, typer.Argument(help="Genome, or FASTA file with one gene per record.")],
+    annotation: Annotated[
+        Path | None, typer.Argument(help="GTF, GFF3 or GenBank with the genes of the genome.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="TSV file to write.")] = Path("annotations.tsv"),
+    candidates: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Known genes: a species, or a table (Parquet, CSV, TSV) with the columns gene, text and, for --evidence, "
+            "sequence. Species may be given several times. By default human.",
+            show_default=False,
+        ),
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="Table with the columns gene and text.", show_default=False)
+    ] = None,
+    evidence: Annotated[
+        str | None, typer.Option(help="Align as well: blast, diamond or mmseqs.", show_default=False)
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Table of genes to align with, if not the candidates.", show_default=False)
+    ] = None,
+    n_neighbors: Annotated[int, typer.Option(help="Known genes listed for each gene.")] = 5,
+    min_confidence: Annotated[float, typer.Option(help="Below it a gene is left without annotation.")] = 0.5,
+    feature: Annotated[
+        str,
+        typer.Option(help="What is read of a gene: auto (coding sequence, or else transcript), cds, transcript, gene."),
+    ] = "auto",
+    model: Annotated[str | None, typer.Option(help="Name of the model; by default that of dnaclip.")] = None,
+    threads: Annotated[int, typer.Option(help="Processor cores for the alignment.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Genes between two savings.")] = 200,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write.", show_default=False)] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Annotate genes by their DNA, with a confidence; an interrupted run goes on where it was."""
+    from dnaclip.tl._annotation.stream import annotate_file, read_frame
+
+    known: object = candidates
+    if candidates is not None and len(candidates) == 1 and Path(candidates[0]).suffix:
+        known = read_frame(candidates[0])
+    table = annotate_file(
+        fasta,
+        annotation,
+        out=out,
+        feature=feature,
+        report=report,
+        batch_size=batch_size,
+        restart=restart,
+        progress=progress,
+        candidates=known,
+        texts=None if texts is None else read_frame(texts),
+        evidence=evidence,
+        reference=None if reference is None else read_frame(reference),
+        n_neighbors=n_neighbors,
+        min_confidence=min_confidence,
+        model=model,
+        threads=threads,
+    )
+    genes = table[table["rank"] == 1]
+    annotated = int(genes["status"].str.startswith("annotated").sum())
+    typer.echo(f"{annotated:,} of {len(genes):,} genes annotated: {out}")

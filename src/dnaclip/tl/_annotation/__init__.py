@@ -1,0 +1,1 @@
+"""Search genes by words, and annotate genes by their DNA."""

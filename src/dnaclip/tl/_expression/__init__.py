@@ -1,0 +1,1 @@
+"""Expression of unseen genes: the predictor, splits of genes and pseudobulks."""
