@@ -101,6 +101,14 @@ def own_vectors(genes: Sequence[str]) -> dict[str, Vectors]:
     return out
 
 
+def function_vectors(genes: Sequence[str]) -> Vectors:
+    """The wider table of text and keywords."""
+    table = load_table("human", model="dnaclip-function")
+    match = match_genes(genes, table)
+    values = np.nan_to_num(table.vectors("text")[np.where(match.found, match.rows, 0)]) * match.found[:, None]
+    return dict(zip(genes, values.astype(float), strict=True))
+
+
 def controls(vectors: Vectors, seed: int) -> dict[str, Vectors]:
     genes, values = list(vectors), np.stack(list(vectors.values()))
     rng = np.random.default_rng(seed)
@@ -119,7 +127,7 @@ def rows_of_table(sets: Mapping[str, Vectors], seed: int, measured: list[str]) -
     rows["ridge, linear kernel"] = (lambda: Ridge(kernel="linear"), joint)
     every = {**sets, **controls(joint, seed)}
     rows |= {f"ridge, {name}": (Ridge, vectors) for name, vectors in every.items()}
-    rows |= {f"hybrid, {name}": (MEAN_METHODS["hybrid"], every[name]) for name in ("joint", "permuted")}
+    rows |= {f"hybrid, {name}": (MEAN_METHODS["hybrid"], every[name]) for name in ("joint", "function", "permuted")}
     return rows
 
 
@@ -195,12 +203,18 @@ def show(title: str, results: Mapping[str, list[pd.Series]]) -> None:
 
 
 def run(
-    title: str, screen: Screen, folds_of: Callable, sets: Mapping[str, Vectors], n_seeds: int, skip: Sequence[str]
+    title: str,
+    screen: Screen,
+    folds_of: Callable,
+    sets: Mapping[str, Vectors],
+    n_seeds: int,
+    skip: Sequence[str],
+    only: str,
 ) -> None:
     results: dict[str, list[pd.Series]] = {}
     for seed in range(n_seeds):
         for name, (make, vectors) in rows_of_table(sets, seed, screen.measured).items():
-            if name not in skip:
+            if name not in skip and only in name:
                 results.setdefault(name, []).append(judge(screen, folds_of(screen, seed), make, vectors))
     show(title, results)
 
@@ -211,11 +225,12 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=["genes", "lines", "pairs", "contexts"])
     parser.add_argument("--seeds", type=int, default=20, help="fold seeds of `pairs`; the other tables take at most 3")
     parser.add_argument("--vectors", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--only", default="", help="only rows whose name has this in it")
     options = parser.parse_args()
     cells = options.shared / "cells"
 
     def vector_sets(screen: Screen) -> dict[str, Vectors]:
-        sets = own_vectors(screen.genes)
+        sets = {**own_vectors(screen.genes), "function": function_vectors(screen.genes)}
         for name, file in (item.split("=", 1) for item in options.vectors):
             with np.load(file) as stored:
                 given = dict(zip(stored["genes"].tolist(), stored["vectors"].astype(float), strict=True))
@@ -230,22 +245,38 @@ def main() -> None:
             for context, name in enumerate(screen.names):
                 line = screen.take(np.flatnonzero(screen.contexts == context))
                 title = f"Knock-downs of unseen genes, {name}, {len(line.conditions)} genes, 5 folds"
-                run(title, line, condition_folds, sets, min(options.seeds, 3), alone)
+                run(title, line, condition_folds, sets, min(options.seeds, 3), alone, options.only)
         if "lines" in options.tables:
             for held_out in range(len(screen.names)):
                 title = f"Knock-downs seen in {screen.names[1 - held_out]} only, predicted in {screen.names[held_out]}"
                 one = [context_folds(screen)[held_out]]
-                run(title, screen, lambda _screen, _seed, one=one: one, sets, 1, ("additive",))
+                run(title, screen, lambda _screen, _seed, one=one: one, sets, 1, ("additive",), options.only)
     if "pairs" in options.tables:
         screen = read(cells / "norman_k562_devel.h5ad")
         sets = vector_sets(screen)
         title = f"{len(screen.conditions)} singles and doubles of {len(screen.genes)} genes, {options.seeds} fold seeds"
-        run(f"{title}, 5 folds over perturbations", screen, condition_folds, sets, options.seeds, ("other_context",))
-        run(f"{title}, 5 folds over genes", screen, gene_folds, sets, options.seeds, ("other_context",))
+        run(
+            f"{title}, 5 folds over perturbations",
+            screen,
+            condition_folds,
+            sets,
+            options.seeds,
+            ("other_context",),
+            options.only,
+        )
+        run(f"{title}, 5 folds over genes", screen, gene_folds, sets, options.seeds, ("other_context",), options.only)
     if "contexts" in options.tables:
         screen = read(cells / "norman_mcfaline_perturbench_devel.h5ad")
         title = f"One of {len(screen.names)} cell lines held out, {len(screen.conditions)} perturbations in lines"
-        run(title, screen, lambda one, _seed: context_folds(one), vector_sets(screen), min(options.seeds, 3), ())
+        run(
+            title,
+            screen,
+            lambda one, _seed: context_folds(one),
+            vector_sets(screen),
+            min(options.seeds, 3),
+            (),
+            options.only,
+        )
 
 
 def stored_width(vectors: Vectors) -> int:

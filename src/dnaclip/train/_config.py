@@ -36,6 +36,9 @@ class TrainConfig:
         Largest norm of the gradient; `None` lets it be.
     precision
         `"32-true"`, or `"bf16-mixed"` on a CUDA device (the loss stays in float32).
+    micro_batch
+        Genes that the towers hold at a time, of each process: for batches larger than memory. The loss still sees the
+        whole batch; the price is a second forward pass. `None` embeds the batch as a whole.
     validation_block
         The validation loss has the genes of one block as candidates; `None` takes the whole validation set as one.
         Losses compare only at equal block size.
@@ -61,14 +64,16 @@ class TrainConfig:
     schedule: Literal["cosine", "constant"] = "cosine"
     grad_clip: float | None = 1.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    micro_batch: int | None = None
     validation_block: int | None = 4096
 
     def __post_init__(self) -> None:
         check_choice("schedule", self.schedule, ("cosine", "constant"))
         check_choice("precision", self.precision, ("32-true", "bf16-mixed"))
-        for name, low in (("batch_size", 2), ("max_epochs", 1), ("patience", 1), ("validation_block", 2)):
+        lowest = {"batch_size": 2, "max_epochs": 1, "patience": 1, "micro_batch": 1, "validation_block": 2}
+        for name, low in lowest.items():
             value = getattr(self, name)
-            optional = name in ("patience", "validation_block")
+            optional = name in ("patience", "micro_batch", "validation_block")
             if not (value is None and optional) and (not isinstance(value, int) or value < low):
                 msg = f"TrainConfig: {name} must be a whole number of at least {low}{' or None' * optional}, got {value!r}."
                 raise InputError(msg)

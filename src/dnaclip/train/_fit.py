@@ -151,7 +151,7 @@ def fit_prepared(
         Makes the feed of the training genes; called as `Feed(inputs, rows=..., same=...)`. This is the place for another
         sampling or for augmentation.
     **loop
-        `device`, `checkpoint`, `resume`, `callbacks` and `progress` of :func:`train_clip`.
+        `device`, `checkpoint`, `resume`, `log`, `callbacks` and `progress` of :func:`train_clip`.
 
     Returns
     -------
@@ -272,6 +272,12 @@ def _gate(fitted: DnaClip, prepared: PreparedPairs) -> Gate:
     )
 
 
+def _curves(history: History) -> list[dict[str, float]]:
+    """What JSON can hold of the history; without speeds, so that equal runs give equal files."""
+    table = history.table.drop(columns="pairs_per_second", errors="ignore")
+    return [{key: float(f"{value:.6g}") for key, value in row.dropna().items()} for _, row in table.iterrows()]
+
+
 def _config(name: str, recipe: Recipe, prepared: PreparedPairs, history: History, remember: str) -> dict[str, Any]:
     parts, sizes = np.unique(prepared.split, return_counts=True)
     return {
@@ -284,5 +290,6 @@ def _config(name: str, recipe: Recipe, prepared: PreparedPairs, history: History
             "seed": history.seed,
             "best_epoch": history.best_epoch,
             "validation_loss": round(history.best_loss, 4),
+            "history": _curves(history),
         },
     }

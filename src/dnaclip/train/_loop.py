@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dnaclip._errors import TrainingError
+from dnaclip._files import write_atomic
 from dnaclip._validate import as_generator, torch_seed
 from dnaclip.models import ClipModel
 from dnaclip.models._seed import mix_seed, seeded
@@ -85,6 +86,7 @@ def train_clip(
     device: str | torch.device = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    log: str | os.PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> History:
@@ -115,6 +117,8 @@ def train_clip(
         File that holds the state of the run after each epoch (safetensors); `None` writes nothing.
     resume
         Go on from `checkpoint` when it is there. Without it a checkpoint that is there already is an error.
+    log
+        CSV file that holds the history, with a row more after each epoch; replaced when it is there. `None` writes nothing.
     callbacks
         Called after each epoch as `callback(model, row)`; may add numbers to the row of the history.
     progress
@@ -201,10 +205,12 @@ def train_clip(
                     state.epoch += 1
                     if path is not None and fabric.is_global_zero:
                         save_checkpoint(path, state, model, optimizer, config=config, data=data)
+                    if log is not None and fabric.is_global_zero:
+                        write_atomic(log, pd.DataFrame(state.rows).to_csv(index=False).encode())
         except torch.OutOfMemoryError as error:
             msg = (
                 f"The memory of {target} is full in epoch {state.epoch} with batch_size={config.batch_size} and "
-                f"validation_block={config.validation_block}. Lower them, or keep the data in float16."
+                f"validation_block={config.validation_block}. Lower them, set micro_batch, or keep the data in float16."
             )
             raise TrainingError(msg) from error
         finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dnaclip._errors import InputError, examples
+from dnaclip.train._parts import InParts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,8 @@ def set_up(model: ClipModel, config: TrainConfig, fabric: Fabric) -> tuple[Any, 
         {"params": [one for one in learned if one.ndim < 2], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
-    return fabric.setup(model, optimizer)
+    whole = model if config.micro_batch is None else InParts(model, config.micro_batch)
+    return fabric.setup(whole, optimizer)
 
 
 def check_fit(
