@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from embedding_quality import gene_classes, mean_sd
+from embedding_quality import gene_classes, markdown, mean_sd
 from retrieval import kept_pairs, kept_split
 
 from dnaclip.encoders import HyenaDnaConfig, HyenaDnaEncoder, composition, load_hyenadna
@@ -113,7 +113,7 @@ def main() -> None:
             found.append({"encoder": name.split(", seed")[0]} | row.to_dict() | clusters)
             print(found[-1], flush=True)
     table = pd.DataFrame(found).groupby("encoder", sort=False).agg(mean_sd)
-    print("\n" + table.to_markdown())
+    print("\n" + markdown(table.reset_index()))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
+from embedding_quality import markdown
 from torch.nn import functional
 
 from dnaclip.encoders import HyenaDna, HyenaDnaConfig, HyenaDnaEncoder
@@ -90,7 +91,7 @@ def main() -> None:
                 "GFLOP/s": f"{24 * 256**2 * options.layers * n / seconds['dnaclip'] / 1e9:,.0f}",
             }
         )
-    print(pd.DataFrame(rows).to_markdown(index=False))
+    print(markdown(pd.DataFrame(rows)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +27,11 @@ SWITCHES = {
     "internet": "reaches the network; run with --internet",
     "slow": "takes more than a few seconds; run with --slow",
 }
+
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("dnaclip", deadline=None)
+hypothesis.settings.load_profile("dnaclip")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +57,13 @@ def _global_random_state_is_left_alone() -> Iterator[None]:
     assert same, "the test changed NumPy's global random state"
     if torch is not None:
         assert torch.equal(torch_before, torch.random.get_rng_state()), "the test changed torch's global random state"
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="session")
