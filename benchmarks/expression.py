@@ -75,6 +75,9 @@ def read(data: Path, name: str) -> ad.AnnData:
     adata = adata[:, coding].copy()
     for modality in ("dna", "text", "joint"):
         dnaclip.tl.embed(adata, modality=modality, key_added=modality)
+    # The wider table of text and keywords; the few genes that it lacks count as average.
+    dnaclip.tl.embed(adata, model="dnaclip-function", modality="text", key_added="function")
+    adata.varm["function"] = np.nan_to_num(adata.varm["function"])
     return adata
 
 
@@ -106,7 +109,12 @@ def side_by_side(adata: ad.AnnData, title: str, *, brief: bool) -> None:
     adata.varm["permuted"][known] = adata.varm["joint"][rng.permutation(known)]
     adata.varm["random"] = rng.normal(size=adata.varm["joint"].shape).astype(np.float32)
     kinds: dict[str, str | list[str]] = {"joint": "joint", "text": "text", "text + dna": ["text", "dna"]}
-    kinds |= {"joint + text + dna": ["joint", "text", "dna"], "permuted": "permuted", "random": "random"}
+    kinds |= {
+        "joint + text + dna": ["joint", "text", "dna"],
+        "function": "function",
+        "permuted": "permuted",
+        "random": "random",
+    }
 
     def rows() -> Iterator[list[str]]:
         for name in ("gene_mean", "train_mean"):
