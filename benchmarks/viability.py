@@ -1,6 +1,6 @@
 """Viability of cell lines from gene vectors, beside means and vectors that say nothing.
 
-    python benchmarks/viability.py ../shared/data                       # every table, about 10 minutes of one core
+    DNACLIP_MIRROR=assets python benchmarks/viability.py ../shared/data # every table, about 10 minutes of one core
     python benchmarks/viability.py ../shared/data --tables genes --skip-trees
 
 Tables: `genes` (genes never perturbed in training), `lines` (lines never screened, alone and with unseen genes), `intervals`
@@ -51,6 +51,10 @@ def read(shared: Path) -> tuple[ad.AnnData, dict[str, Blocks]]:
         name: np.where(match.found[:, None], table.vectors(name)[rows], np.nan).astype(float)
         for name in ("dna", "text", "joint")
     }
+    wide = load_table("human", model="dnaclip-function")
+    match = match_genes(list(genes), wide)
+    rows = np.where(match.found, match.rows, 0)
+    sides["function"] = np.where(match.found[:, None], wide.vectors("text")[rows], np.nan).astype(float)
     for name, values in sides.items():
         print(f"{name} vectors: {np.isfinite(values[:, 0]).sum()} of {len(genes)} genes; the others count as average")
     panel = expression_panel(shared / "cells" / "hpa_cell_lines.h5ad", genes)
