@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Precision = Literal["32-true", "bf16-mixed"]
 PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
 # Bases at once. On a CPU small batches are as fast and stay in the cache; a GPU needs about 15 kB a base.
-BASES = {"cpu": 1 << 15, "cuda": 1 << 20}
+BASES = {"cpu": 1 << 13, "cuda": 1 << 20}
 SPECTRA = {"cpu": 1 << 30, "cuda": 24 << 30}  # bytes
 
 

@@ -133,7 +133,8 @@ class HyenaOperator(nn.Module):
 
     def forward(self, x: Tensor, positions: Positions, cache: SpectrumCache) -> Tensor:
         # Channels before positions from here on, as the transform wants them; the product brings them there for nothing.
-        u = (self.in_proj.weight @ x.mT).to(x.dtype) + self.in_proj.bias[:, None]
+        weight = self.in_proj.weight.expand(len(x), -1, -1)
+        u = torch.baddbmm(self.in_proj.bias[:, None], weight, x.mT).to(x.dtype)
         x0, x1, v = self._short(u).chunk(3, dim=1)
         v = v * x1
         n = fft_length(v.shape[-1])
@@ -144,10 +145,10 @@ class HyenaOperator(nn.Module):
     def _short(self, u: Tensor) -> Tensor:
         """Causal convolution of each channel over three bases; three products are faster than a grouped convolution."""
         first, second, third = self.short_filter.weight.unbind(dim=2)
-        padded = functional.pad(u, (2, 0))
-        y = padded[..., 2:] * third + self.short_filter.bias[:, None]  # type: ignore[index]
-        y = torch.addcmul(y, padded[..., 1:-1], second)
-        return torch.addcmul(y, padded[..., :-2], first)
+        y = torch.addcmul(self.short_filter.bias[:, None], u, third)  # type: ignore[index]
+        y[..., 1:].addcmul_(u[..., :-1], second)
+        y[..., 2:].addcmul_(u[..., :-2], first)
+        return y
 
 
 def _draw(module: nn.Module) -> None:
