@@ -151,7 +151,11 @@ def main() -> None:
     split = kept_split(pairs, options.work)
     if options.genes:
         some = np.sort(np.random.default_rng(0).choice(len(pairs), options.genes, replace=False))
-        pairs, split, kept = pairs.iloc[some].reset_index(drop=True), split.iloc[some].reset_index(drop=True), kept[some]
+        pairs, split, kept = (
+            pairs.iloc[some].reset_index(drop=True),
+            split.iloc[some].reset_index(drop=True),
+            kept[some],
+        )
     labels = gene_classes(pairs, pd.read_parquet(options.shared / "benchmarks/human_gene_class.parquet"))
     vectors = np.load(options.vectors)[kept].astype(np.float32)
     prepared = prepare_pairs(pairs, split, text_vectors=vectors, progress=False)
@@ -166,7 +170,9 @@ def main() -> None:
             start = process_time()
             found = scores(train(seed=seed), prepared, labels, seed)
             found.insert(0, "CPU seconds", round(process_time() - start))
-            found = pd.concat({(group, name, seed): found}, names=["group", "variant", "seed"]).reset_index(level=[0, 1, 2])
+            found = pd.concat({(group, name, seed): found}, names=["group", "variant", "seed"]).reset_index(
+                level=[0, 1, 2]
+            )
             logger.info("\n%s", found.T)
             done = pd.concat([done, found], ignore_index=True) if len(done) else found
             done.to_csv(file, index=False)
@@ -180,7 +186,9 @@ def show(done: pd.DataFrame) -> None:
     done.loc[done["group"] == "species", [name for name in done if name.startswith("test, ")]] = np.nan
     for group, part in done.groupby("group", sort=False):
         part = part.dropna(axis=1)
-        means = part.groupby(["variant", "side"], sort=False).agg(mean_sd).drop(columns=["group", "seed"], errors="ignore")
+        means = (
+            part.groupby(["variant", "side"], sort=False).agg(mean_sd).drop(columns=["group", "seed"], errors="ignore")
+        )
         print(f"\n### {group} ({part['seed'].nunique()} seeds)\n\n{markdown(means.reset_index())}")
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from embedding_quality import gene_classes, markdown, mean_sd
 from retrieval import kept_pairs, kept_split
 
-from dnaclip.encoders import HyenaDnaConfig, HyenaDnaEncoder, composition, load_hyenadna
+from dnaclip.encoders import HyenaDnaConfig, HyenaDnaEncoder, load_hyenadna, sequence_features
 from dnaclip.metrics import clustering, retrieval_both
 from dnaclip.models import ClipModel, Projector, ProjectorConfig
 from dnaclip.train import Feed, TrainConfig, embed_feed, train_clip
@@ -36,7 +36,7 @@ def encoded(sequences: list[str], options: argparse.Namespace) -> dict[str, np.n
 
     start = time.process_time()
     add("length only", np.log([[len(sequence)] for sequence in sequences]), start)
-    add("composition (default)", composition(sequences), start)
+    add("composition (default)", sequence_features(sequences).composition, start)
     network = load_hyenadna(options.hyenadna)
     for seed in range(options.seeds):
         start = time.process_time()

@@ -34,7 +34,9 @@ def train(checkpoint: Path | None, seed: int, epochs: int) -> str:
     rng = np.random.default_rng(seed)
     n = 1500
     hidden = rng.standard_normal((n, 16))
-    inputs = {name: (hidden @ rng.standard_normal((16, d))).astype(np.float32) for name, d in (("dna", 64), ("text", 96))}
+    inputs = {
+        name: (hidden @ rng.standard_normal((16, d))).astype(np.float32) for name, d in (("dna", 64), ("text", 96))
+    }
     towers = {
         name: Projector(ProjectorConfig(in_dim=one.shape[1], out_dim=32, hidden=(128,), dropout=0.2), seed=seed)
         for name, one in inputs.items()
@@ -66,9 +68,7 @@ def train(checkpoint: Path | None, seed: int, epochs: int) -> str:
 def start(checkpoint: Path | None, seed: int, epochs: int) -> subprocess.Popen[str]:
     place = [] if checkpoint is None else ["--checkpoint", str(checkpoint)]
     command = [sys.executable, __file__, "--child", "--seed", str(seed), "--epochs", str(epochs), *place]
-    process = subprocess.Popen(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True)
     if process.stdout is not None:
         process.stdout.readline()  # training begins now
     return process

@@ -116,7 +116,8 @@ def main() -> None:
     if options.batches:
         rng = np.random.default_rng(0)
         data = {
-            name: torch.from_numpy(rng.standard_normal((options.pairs, d), dtype=np.float32)) for name, d in SIZES.items()
+            name: torch.from_numpy(rng.standard_normal((options.pairs, d), dtype=np.float32))
+            for name, d in SIZES.items()
         }
         rows = []
         for name, hidden in {"linear": (), "MLP 512": (512,)}.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -62,6 +63,16 @@ myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 # Notebooks are committed with their outputs.
 nb_execution_mode = "off"
+
+# The tutorials lie beside this folder, and Sphinx reads what is inside: copies are made at each build.
+for notebook in (HERE.parent / "tutorials").glob("*.ipynb"):
+    text = notebook.read_text(encoding="utf-8").replace("](../docs/", "](../")
+    # Measurements are files of the repository, not pages.
+    text = re.sub(r"\[([^\[\]\n]+)\]\(\.\./benchmarks/[^)]+\)", r"`benchmarks/\1`", text)
+    copy = HERE / "tutorials" / notebook.name
+    copy.parent.mkdir(exist_ok=True)
+    if not copy.exists() or copy.read_text(encoding="utf-8") != text:
+        copy.write_text(text, encoding="utf-8")
 
 intersphinx_mapping = {
     "anndata": ("https://anndata.readthedocs.io/en/stable/", None),

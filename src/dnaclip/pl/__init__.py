@@ -20,6 +20,7 @@ from dnaclip.pl._program_similarity import program_similarity
 from dnaclip.pl._program_stability import program_stability
 from dnaclip.pl._reliability_curve import reliability_curve
 from dnaclip.pl._retrieval_accuracy import retrieval_accuracy
+from dnaclip.pl._tuning_curves import tuning_curves
 from dnaclip.pl._viability_predictions import viability_predictions
 from dnaclip.pl._viability_scores import viability_scores
 
@@ -42,6 +43,7 @@ __all__ = [
     "program_stability",
     "reliability_curve",
     "retrieval_accuracy",
+    "tuning_curves",
     "viability_predictions",
     "viability_scores",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dnaclip.train._compare import compare
 from dnaclip.train._config import TrainConfig
 from dnaclip.train._cross_fit import cross_fit_composition
 from dnaclip.train._evaluate import embed_feed
@@ -15,6 +16,8 @@ from dnaclip.train._loop import History, train_clip
 from dnaclip.train._perturbation.loop import fit_vae
 from dnaclip.train._prepare import PreparedPairs, memory_index, prepare_pairs
 from dnaclip.train._recipe import Recipe
+from dnaclip.train._search.folder import tune_folder
+from dnaclip.train._search.tune import tune
 
 __all__ = [
     "Batch",
@@ -24,6 +27,7 @@ __all__ = [
     "PreparedPairs",
     "Recipe",
     "TrainConfig",
+    "compare",
     "cross_fit_composition",
     "embed_feed",
     "fit",
@@ -35,4 +39,6 @@ __all__ = [
     "prepare_pairs",
     "train_clip",
     "train_folder",
+    "tune",
+    "tune_folder",
 ]

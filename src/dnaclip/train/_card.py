@@ -74,6 +74,8 @@ def model_card(config: dict[str, Any], scores: pd.DataFrame, history: History, p
             f"Best of {len(history.table) - 1} epochs: {history.best_epoch}, validation loss {history.best_loss:.4f}. "
             f"Recipe: `{recipe}`.",
             "",
+            *_curves(training["history"]),
+            "",
             "## Limits",
             "",
             "Texts state diseases and pathways, so the text side (and what the DNA side learned from it) is no independent "
@@ -87,6 +89,13 @@ def model_card(config: dict[str, Any], scores: pd.DataFrame, history: History, p
             "",
         ]
     )
+
+
+def _curves(rows: list[dict[str, float]]) -> list[str]:
+    columns = [name for name in rows[-1] if name != "lr"]
+    cells = [[f"{row[name]:.4g}" if name in row else "" for name in columns] for row in rows]
+    lines = [[name.replace("_", " ") for name in columns], ["---"] * len(columns), *cells]
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def _counts(pairs: pd.DataFrame, column: str, title: str) -> list[str]:

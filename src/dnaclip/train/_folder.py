@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-__all__ = ["train_folder"]
+__all__ = ["read_pairs", "read_vectors", "train_folder"]
 
 
 def train_folder(
@@ -37,12 +37,13 @@ def train_folder(
     text_encoder: str = "all-MiniLM-L6-v2",
     text_vectors: str | os.PathLike[str] | None = None,
     remember: str = "all",
-    max_epochs: int = 8,
-    batch_size: int = 1024,
+    max_epochs: int | None = None,
+    batch_size: int | None = None,
     recipe: Recipe | None = None,
     rng: int = 0,
     device: str = "auto",
     resume: bool = False,
+    log: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Train on a Parquet table of pairs and write a model folder.
@@ -67,15 +68,17 @@ def train_folder(
     remember
         `"all"` or `"train"`, as in :func:`fit`.
     max_epochs, batch_size
-        Settings of the loop that are changed most often; the others are in `recipe`.
+        Settings of the loop that are changed most often, in place of those of `recipe`.
     recipe
-        All other settings.
+        All settings; `None` takes the defaults.
     rng
         Seed of the split and of the training.
     device
         `"auto"`, `"cpu"`, `"cuda"` or `"cuda:1"`.
     resume
         Go on from the checkpoint of an interrupted run with the same settings.
+    log
+        CSV file that holds the history, with a row more after each epoch.
     progress
         Whether to show progress bars.
 
@@ -105,9 +108,11 @@ def train_folder(
     check_choice("remember", remember, REMEMBER)
     check_replaceable(out.absolute())
     recipe = recipe or Recipe()
-    recipe = replace(recipe, training=replace(recipe.training, max_epochs=max_epochs, batch_size=batch_size))
-    table, kept, n_rows, digest = _read_pairs(Path(pairs))
-    vectors = None if text_vectors is None else _read_vectors(Path(text_vectors), n_rows)[kept]
+    given = {"max_epochs": max_epochs, "batch_size": batch_size}
+    given = {name: value for name, value in given.items() if value is not None}
+    recipe = replace(recipe, training=replace(recipe.training, **given))
+    table, kept, n_rows, digest = read_pairs(Path(pairs))
+    vectors = None if text_vectors is None else read_vectors(Path(text_vectors), n_rows)[kept]
     split = split_pairs(table, held_out_species=held_out_species, rng=rng)
     prepared = prepare_pairs(
         table,
@@ -129,6 +134,7 @@ def train_folder(
         device=device,
         checkpoint=checkpoint,
         resume=resume,
+        log=log,
         progress=progress,
     )
     scores = score_parts(model, prepared)
@@ -141,7 +147,7 @@ def train_folder(
     return scores
 
 
-def _read_pairs(path: Path) -> tuple[pd.DataFrame, np.ndarray, int, str]:
+def read_pairs(path: Path) -> tuple[pd.DataFrame, np.ndarray, int, str]:
     """Read the informative pairs, which rows of the file these are, of how many, and the file's checksum."""
     if not path.is_file():
         msg = f"There is no file {str(path)!r}. Give a Parquet table with the columns 'sequence' and 'text'."
@@ -161,7 +167,7 @@ def _read_pairs(path: Path) -> tuple[pd.DataFrame, np.ndarray, int, str]:
     return table.iloc[kept].reset_index(drop=True), kept, len(table), digest
 
 
-def _read_vectors(path: Path, n_rows: int) -> np.ndarray:
+def read_vectors(path: Path, n_rows: int) -> np.ndarray:
     """Read the vectors of the texts, float32 (n_rows, d)."""
     try:
         with path.open("rb") as file:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from dnaclip._errors import InputError, examples
+from dnaclip._files import write_atomic
 from dnaclip.train._config import TrainConfig
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["Recipe"]
 
@@ -55,3 +63,41 @@ class Recipe:
     n_neighbours: int = 16
     seeds_per_gene: int | None = 160
     training: TrainConfig = field(default_factory=_default_training)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all settings to a JSON file."""
+        write_atomic(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Recipe:
+        """Read a JSON file; settings that are not in it have their defaults.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, or holds a setting that is unknown or cannot be used.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from dnaclip.train import Recipe
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     Recipe(dimension=64).save(Path(place) / "recipe.json")
+        ...     Recipe.load(Path(place) / "recipe.json").dimension
+        64
+        """
+        try:
+            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            training = asdict(_default_training()) | found.pop("training", {})
+            unknown = {*found} - {one.name for one in fields(cls)} | {*training} - {
+                one.name for one in fields(TrainConfig)
+            }
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            msg = f"{str(path)!r} cannot be read as a recipe in JSON ({error})."
+            raise InputError(msg) from error
+        if unknown:
+            msg = f"{Path(path).name} has settings that a recipe does not: {examples(sorted(unknown))}."
+            raise InputError(msg)
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        return cls(**settings, training=TrainConfig(**training))

@@ -92,7 +92,7 @@ def gene_text(
     * `gene_id`; `symbol` and `entrez_id`, completed from the sources;
     * `text`: str, empty where nothing is known;
     * `text_level`: the richest statement in it: `summary`, `function`, `description`, `name`, or empty;
-    * `text_source`: sources with accession and date, joined by `; `;
+    * `text_source`: sources with accession and date, joined by semicolons;
     * `evidence`: what the statements rest on, in the sources' terms (RefSeq and date, experiment, by similarity, ...);
     * `text_date`: when the youngest of them was last changed, as YYYY-MM-DD or YYYY-MM, empty where no source tells;
     * `mapping`: `id` if all came by identifier, `symbol` or `alias` if one came by that alone, empty without text;
