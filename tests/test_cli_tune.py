@@ -88,7 +88,7 @@ def test_curves_have_the_trials() -> None:
         }
     )
     figure = pl.tuning_curves(trials, ["lr", "dimension"])
-    lines = [ax.lines[0].get_xydata().tolist() for ax in figure.axes]
+    lines = [np.asarray(ax.lines[0].get_xydata()).tolist() for ax in figure.axes]
     assert lines == [[[1e-4, 0.3], [1e-3, 0.5], [1e-2, 0.4]], [[64, 0.5], [128, 0.6]]]
     with pytest.raises(MissingKeyError, match="logit_scale"):
         pl.tuning_curves(trials)

@@ -40,7 +40,7 @@ def weights(name: str) -> Path:
     return GOLDEN / f"{name}.safetensors"
 
 
-def expected_of(name: str) -> Iterator[tuple[str, str, str, dict[str, torch.Tensor]]]:
+def expected_of(name: str) -> Iterator[tuple[str, Any, str, dict[str, torch.Tensor]]]:
     """Sequence, special tokens, name of the case, and its expected float64 tensors."""
     cases, expected = golden()
     model = name.split(".")[0]
@@ -104,7 +104,7 @@ def test_float32_stays_near(name: str, device: str) -> None:
 @needs_golden
 def test_every_stage_repeats_the_published_code() -> None:
     cases, expected = golden()
-    network = load_hyenadna(weights(TINY)).double()
+    network: Any = load_hyenadna(weights(TINY)).double()
     sequence = next(case["sequence"] for case in cases["cases"] if case["id"] == "c0064")
     cache_ = SpectrumCache(0)
     start = "tiny_d32_l2_lmax1026.stages."
@@ -180,7 +180,7 @@ MIXER = "model.backbone.layers.1.mixer."
 
 
 def test_the_names_of_a_published_file_are_understood(stored: dict[str, torch.Tensor], tmp_path: Path) -> None:
-    network = load_hyenadna(saved(stored, tmp_path))
+    network: Any = load_hyenadna(saved(stored, tmp_path))
     assert network.config == HyenaDnaConfig(d_model=8, n_layer=2, l_max=32)
     torch.testing.assert_close(network.layers[1].mixer.in_proj.weight, stored[MIXER + "in_proj.weight"])
 
@@ -351,7 +351,7 @@ def test_pieces_cover_every_base_once() -> None:
 
 
 def test_the_cache_keeps_to_its_limit(encoder: HyenaDnaEncoder) -> None:
-    network = encoder._network
+    network: Any = encoder._network
     filter_ = network.layers[0].mixer.long_filter
     size = filter_(network.positions, 32).shape[0] * 33 * 8
     cache_ = SpectrumCache(2 * size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,7 +237,7 @@ def test_genes_that_lack_a_modality_are_left_out_of_its_pairs(loss: str) -> None
     c[[1, 4]] = 0
     kept = [0, 2, 3, 5]
     same = torch.tensor([0, 1, 2, 0, 4, 5])
-    options = {"loss": loss, "bias": -2.0}
+    options: dict[str, Any] = {"loss": loss, "bias": -2.0}
     expected = multimodal_loss({"a": a, "b": b}, 7.0, same=same, **options)
     for side in (a, b):
         expected = expected + multimodal_loss({"s": side[kept], "c": c[kept]}, 7.0, same=same[kept], **options)

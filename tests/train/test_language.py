@@ -33,8 +33,8 @@ def genes(n: int = 4, *, seed: int = 0) -> list[str]:
 
 
 def run(network: HyenaDna, sequences: list[str], **options: Any) -> Any:
-    options = {"config": SETTINGS, "device": "cpu", "progress": False} | options
-    return fit_hyenadna(network, sequences, sequences, **options)
+    settings: dict[str, Any] = {"config": SETTINGS, "device": "cpu", "progress": False}
+    return fit_hyenadna(network, sequences, sequences, **settings | options)
 
 
 def test_learns_what_can_be_predicted_and_not_what_cannot() -> None:
@@ -92,7 +92,7 @@ def test_the_trained_network_encodes_and_can_be_kept(tmp_path: Path) -> None:
     run(network, genes())
     kept = load_hyenadna(save_hyenadna(network, tmp_path / "model.safetensors"))
     found = [HyenaDnaEncoder(one, device="cpu").encode(genes()) for one in (network, kept)]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

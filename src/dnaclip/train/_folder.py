@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -108,8 +108,8 @@ def train_folder(
     check_choice("remember", remember, REMEMBER)
     check_replaceable(out.absolute())
     recipe = recipe or Recipe()
-    given = {"max_epochs": max_epochs, "batch_size": batch_size}
-    given = {name: value for name, value in given.items() if value is not None}
+    asked: dict[str, Any] = {"max_epochs": max_epochs, "batch_size": batch_size}
+    given = {name: value for name, value in asked.items() if value is not None}
     recipe = replace(recipe, training=replace(recipe.training, **given))
     table, kept, n_rows, digest = read_pairs(Path(pairs))
     vectors = None if text_vectors is None else read_vectors(Path(text_vectors), n_rows)[kept]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnaclip._errors import InputError, examples
 from dnaclip._files import write_atomic
@@ -99,5 +99,5 @@ class Recipe:
         if unknown:
             msg = f"{Path(path).name} has settings that a recipe does not: {examples(sorted(unknown))}."
             raise InputError(msg)
-        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        settings: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
         return cls(**settings, training=TrainConfig(**training))

@@ -108,7 +108,8 @@ def fit_hyenadna(
     train = Windows(sequences, config.window)
     judge = Windows(validation, config.window).draw(config.validation_windows, np.random.default_rng(0))
     with locked(path):
-        state, moments = RunState(seed), {}
+        state = RunState(seed)
+        moments: dict[str, Tensor] = {}
         data = {"training data": train.fingerprint()} if path else {}
         if path is not None and path.exists():
             own_seed = None if rng is None else seed

@@ -129,7 +129,7 @@ def one_at_a_time(space: Space) -> list[dict[str, Any]]:
 
 def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """The recipe with some settings changed, those of its training too."""
-    tidy = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    tidy: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     training = {name: value for name, value in tidy.items() if name in _OF_TRAINING}
     rest = {name: value for name, value in tidy.items() if name not in training}
     return replace(recipe, **rest, training=replace(recipe.training, **training))
