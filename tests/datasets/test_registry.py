@@ -84,7 +84,10 @@ def test_table_of_assets(files):
         ({"sha256": "0" * 63}, "wrong sha256"),
         ({"sha256": "G" * 64}, "wrong sha256"),
         ({"sha256": 10**63}, "wrong sha256"),
-        ({"kind": "cat"}, "wrong kind. Kinds are benchmark, dataset, embeddings, encoder, gene-sets, model-file, text-encoder"),
+        (
+            {"kind": "cat"},
+            "wrong kind. Kinds are benchmark, dataset, embeddings, encoder, gene-sets, model-file, text-encoder",
+        ),
         ({"licence": ""}, "wrong licence"),
         ({"colour": "red"}, "and may have"),
         ({"name": "a/b"}, "'a/b' cannot be the name of an asset"),

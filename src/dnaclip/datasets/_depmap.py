@@ -11,8 +11,8 @@ import pandas as pd
 from dnaclip._errors import InputError, examples
 from dnaclip._validate import check_choice
 from dnaclip.datasets._fetch import fetch
-from dnaclip.datasets._screens import source_of
 from dnaclip.datasets._registry import get_asset
+from dnaclip.datasets._screens import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path

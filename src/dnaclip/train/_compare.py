@@ -54,11 +54,8 @@ def compare(folders: Sequence[str | os.PathLike[str]], *, all_settings: bool = F
     ...     for dimension, folder in enumerate(folders, 64):
     ...         config = {"name": folder.name, "dimension": dimension, "text_encoder": "the same"}
     ...         _ = save_folder(folder, {"w": torch.ones(1)}, config, "# A card")
-    ...     print(compare(folders).loc["setting"].to_string())
-                a   b
-    name
-    dimension  64  65
-    name        a   b
+    ...     compare(folders).loc[("setting", "dimension")].tolist()
+    [64, 65]
     """
     places = [Path(folder) for folder in folders]
     if len(places) < 2:

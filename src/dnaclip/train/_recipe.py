@@ -99,5 +99,7 @@ class Recipe:
         if unknown:
             msg = f"{Path(path).name} has settings that a recipe does not: {examples(sorted(unknown))}."
             raise InputError(msg)
-        settings: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+        }
         return cls(**settings, training=TrainConfig(**training))

@@ -103,7 +103,7 @@ def _exponentials(
 
 
 def _signed(x: Tensor, y: Tensor, bias: Tensor, rows: slice, columns: slice) -> Tensor:
-    """z times the logits of a tile, where z is 1 on the diagonal of the whole matrix and -1 elsewhere."""
+    """Return z times the logits of a tile, where z is 1 on the diagonal of the whole matrix and -1 elsewhere."""
     tile = (x @ y.T).add_(bias).neg_()
     if rows == columns:
         tile.diagonal().neg_()

@@ -99,7 +99,9 @@ def _of_table(source: Any, known: dict[str, str], model: DnaClip) -> KnownGeneTa
     frame = pd.DataFrame(
         {"gene": ids, "symbol": genes["symbol"], "name": genes["name"], "species": source.species, "text": text}
     )
-    says_nothing = frame["name"].str.match(_NO_NAME) & (frame["text"] == [*map(_plain, genes["symbol"], genes["name"])])
+    # A symbol alone, or a name that only says that there is no name, tells nothing about an unknown gene.
+    no_name = (frame["name"] == "") | frame["name"].str.match(_NO_NAME)
+    says_nothing = no_name & (frame["text"] == [*map(_plain, genes["symbol"], genes["name"])])
     kept = ~np.isnan(vectors[:, 0]) & (frame["text"] != "").to_numpy() & ~says_nothing.to_numpy()
     if not kept.any():
         msg = f"No gene of the table for {source.species!r} has both a vector and a name."
