@@ -1,10 +1,10 @@
 """The network and the hybrid that holds it, beside the simple methods, through the public class alone.
 
-    python benchmarks/perturbation_network.py SHARED_DATA --seeds 2
+    python benchmarks/perturbation_network.py SHARED_DATA --modality text --seeds 5 --work FOLDER
 
-Norman's K562 subset, 5 folds over perturbations and 5 over genes, half of the control cells kept for judging. Prints markdown:
-mean over all perturbations of a fold seed, then mean and standard deviation over fold seeds. An undefined score, such as the
-correlation of no change, counts as 0.
+Norman's K562 subset, 5 folds over perturbations and 5 over genes, half of the control cells kept for judging. Each fold seed is
+kept in FOLDER, and a second run goes on from there. Prints markdown: mean over all perturbations of a fold seed, then mean and
+standard deviation over fold seeds. An undefined score, such as the correlation of no change, counts as 0.
 """
 
 from __future__ import annotations
@@ -52,16 +52,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--modality", default="joint", help="vectors: joint, text or dna")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the scores of each fold seed")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
+    options.work.mkdir(parents=True, exist_ok=True)
     adata = ad.read_h5ad(options.shared / "cells/norman_k562_devel.h5ad")
     tl.embed(adata, modality=options.modality)
-    for gene_disjoint, what in ((False, "perturbations"), (True, "genes")):
-        tables = [
-            scores(adata, seed, gene_disjoint=gene_disjoint, epochs=options.epochs) for seed in range(options.seeds)
-        ]
-        table = summary(pd.concat(tables))
+    tables: dict[str, list[pd.DataFrame]] = {"perturbations": [], "genes": []}
+    for seed in range(options.seeds):
+        for what, done in tables.items():
+            file = options.work / f"{options.modality}-{what}-{options.epochs}-{seed}.csv"
+            if not file.exists():
+                scores(adata, seed, gene_disjoint=what == "genes", epochs=options.epochs).to_csv(file, index=False)
+            done.append(pd.read_csv(file))
+    for what, done in tables.items():
+        table = summary(pd.concat(done))
         lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
         print(f"\n### Folds over {what}, {options.seeds} fold seeds\n")
         print("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines), flush=True)

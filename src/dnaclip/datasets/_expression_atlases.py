@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnaclip._docs import share_docs
 from dnaclip._errors import InputError
 from dnaclip._pseudobulk import check_columns, group_profiles
 from dnaclip.datasets._registry import get_asset
@@ -21,7 +22,28 @@ __all__ = ["aida", "onek1k"]
 # The size of the file of OneK1K is not published exactly.
 BYTES_OF_ONEK1K = 4.2e9
 
+# What the two functions have in common.
+GROUPING = """
+groupby
+    Column of `obs`, or several, by which cells are summed.
+donor_key
+    `"donor_id"` for a profile for each donor and group.
+min_cells
+    Groups of fewer cells are left out.
+target_sum
+    Counts that each profile is scaled to, before log(1 + x).
+path
+    A copy of the file on this machine.
+"""
+PROFILES = """
+Returns
+-------
+Groups by genes (Ensembl ids), as :func:`dnaclip.tl.pseudobulk` gives them, with `layers["sum"]`, `obs["n_cells"]` and,
+in `uns["dataset"]`, where the file comes from.
+"""
 
+
+@share_docs(grouping=GROUPING, profiles=PROFILES)
 def onek1k(
     groupby: str | Sequence[str] = "cell_type",
     donor_key: str | None = None,
@@ -38,25 +60,13 @@ def onek1k(
 
     Parameters
     ----------
-    groupby
-        Column of `obs`, or several, by which cells are summed.
-    donor_key
-        `"donor_id"` for a profile for each donor and group.
-    min_cells
-        Groups of fewer cells are left out.
-    target_sum
-        Counts that each profile is scaled to, before log(1 + x).
-    path
-        A copy of the file on this machine.
+    {grouping}
     confirm_large
         Fetch the file also when it is above 8 GB.
     progress
         Whether to show a progress bar.
 
-    Returns
-    -------
-    Groups by genes (Ensembl ids), as :func:`dnaclip.tl.pseudobulk` gives them, with `layers["sum"]`, `obs["n_cells"]` and,
-    in `uns["dataset"]`, where the file comes from.
+    {profiles}
 
     Raises
     ------
@@ -82,6 +92,7 @@ def onek1k(
     return _load("onek1k", BYTES_OF_ONEK1K, groupby, donor_key, path, **options)
 
 
+@share_docs(grouping=GROUPING, profiles=PROFILES)
 def aida(
     groupby: str | Sequence[str] = "cell_type",
     donor_key: str | None = None,
@@ -99,25 +110,13 @@ def aida(
 
     Parameters
     ----------
-    groupby
-        Column of `obs`, or several, by which cells are summed.
-    donor_key
-        `"donor_id"` for a profile for each donor and group.
-    min_cells
-        Groups of fewer cells are left out.
-    target_sum
-        Counts that each profile is scaled to, before log(1 + x).
-    path
-        A copy of the file on this machine.
+    {grouping}
     confirm_large
         Fetch the file although it is large.
     progress
         Whether to show a progress bar.
 
-    Returns
-    -------
-    Groups by genes (Ensembl ids), as :func:`dnaclip.tl.pseudobulk` gives them, with `layers["sum"]`, `obs["n_cells"]` and,
-    in `uns["dataset"]`, where the file comes from.
+    {profiles}
 
     Raises
     ------

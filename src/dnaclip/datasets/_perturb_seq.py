@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnaclip._docs import share_docs
 from dnaclip._validate import check_choice
-from dnaclip.datasets._screens import load_screen
+from dnaclip.datasets._screens import SCREEN_OPTIONS, SCREEN_RESULT, load_screen
 
 if TYPE_CHECKING:
     import anndata
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["adamson2016", "dixit2016", "norman2019", "papalexi2021"]
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def norman2019(
     *,
     normalize: bool = False,
@@ -28,28 +30,9 @@ def norman2019(
 
     Parameters
     ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------
@@ -63,6 +46,7 @@ def norman2019(
     )
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def adamson2016(
     experiment: str = "upr",
     *,
@@ -83,28 +67,9 @@ def adamson2016(
     experiment
         `"upr"`, the screen of some 80 single genes that models are usually tested on (0.5 GB on disk), `"epistasis"`, ten
         combinations of three genes, or `"pilot"`, seven transcription factors.
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------
@@ -119,6 +84,7 @@ def adamson2016(
     )
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def dixit2016(
     *,
     normalize: bool = False,
@@ -135,28 +101,9 @@ def dixit2016(
 
     Parameters
     ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------
@@ -170,6 +117,7 @@ def dixit2016(
     )
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def papalexi2021(
     *,
     normalize: bool = False,
@@ -184,28 +132,9 @@ def papalexi2021(
 
     Parameters
     ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------

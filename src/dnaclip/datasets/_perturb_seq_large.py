@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnaclip.datasets._screens import load_screen
+from dnaclip._docs import share_docs
+from dnaclip.datasets._screens import SCREEN_OPTIONS, SCREEN_RESULT, load_screen
 
 if TYPE_CHECKING:
     import anndata
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["replogle2022_k562", "replogle2022_rpe1", "virtual_cell_challenge"]
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def replogle2022_k562(
     *,
     normalize: bool = False,
@@ -28,28 +30,9 @@ def replogle2022_k562(
 
     Parameters
     ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------
@@ -63,6 +46,7 @@ def replogle2022_k562(
     )
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def replogle2022_rpe1(
     *,
     normalize: bool = False,
@@ -78,28 +62,9 @@ def replogle2022_rpe1(
 
     Parameters
     ----------
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------
@@ -113,6 +78,7 @@ def replogle2022_rpe1(
     )
 
 
+@share_docs(options=SCREEN_OPTIONS, result=SCREEN_RESULT)
 def virtual_cell_challenge(
     *,
     confirm_large: bool = False,
@@ -130,28 +96,9 @@ def virtual_cell_challenge(
     ----------
     confirm_large
         Fetch the file although it is large.
-    normalize
-        Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
-    max_cells
-        Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
-    rng
-        Seed or generator for that draw.
-    backed
-        Leave the expression on disk. Cells of unknown condition then stay, with NaN.
-    progress
-        Whether to show a progress bar.
+    {options}
 
-    Returns
-    -------
-    Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
-    the file comes from. Cells whose perturbation was not determined are left out.
-
-    Raises
-    ------
-    DownloadError
-        The file cannot be fetched, or is not the right one.
-    InputError
-        Options do not fit, or the file does not hold what it should.
+    {result}
 
     Examples
     --------

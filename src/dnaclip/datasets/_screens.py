@@ -25,9 +25,45 @@ if TYPE_CHECKING:
 
     from dnaclip.datasets._registry import Asset
 
-__all__ = ["check_options", "fetch_large", "finish", "load_screen", "read_screen", "source_of"]
+__all__ = [
+    "SCREEN_OPTIONS",
+    "SCREEN_RESULT",
+    "check_options",
+    "fetch_large",
+    "finish",
+    "load_screen",
+    "read_screen",
+    "source_of",
+]
 
 logger = logging.getLogger(__name__)
+
+# What the functions that return a screen have in common.
+SCREEN_OPTIONS = """
+normalize
+    Divide by the total of each cell, times 10,000, and take log(1 + x); otherwise the counts are left as stored.
+max_cells
+    Read at most this many cells of each perturbation, drawn at random; all control cells are kept.
+rng
+    Seed or generator for that draw.
+backed
+    Leave the expression on disk. Cells of unknown condition then stay, with NaN.
+progress
+    Whether to show a progress bar.
+"""
+SCREEN_RESULT = """
+Returns
+-------
+Cells by genes, with `obs["condition"]` (`ctrl`, `A+ctrl`, `A+B`), `obs["cell_type"]` and, in `uns["dataset"]`, where
+the file comes from. Cells whose perturbation was not determined are left out.
+
+Raises
+------
+DownloadError
+    The file cannot be fetched, or is not the right one.
+InputError
+    Options do not fit, or the file does not hold what it should.
+"""
 
 # Files above this are fetched only when the user has said so.
 LARGE = 8e9
