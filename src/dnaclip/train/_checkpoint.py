@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import safetensors
 import safetensors.torch
@@ -26,6 +26,16 @@ __all__ = ["RunState", "load_checkpoint", "locked", "remove_checkpoint", "restor
 FORMAT_VERSION = 1
 
 
+class RunLength(Protocol):
+    """Settings that say when a run ends."""
+
+    @property
+    def max_epochs(self) -> int: ...
+
+    @property
+    def patience(self) -> int | None: ...
+
+
 @dataclass
 class RunState:
     """How far a run has come; `epoch` is the next one to run, and epoch 0 only measures the untrained model."""
@@ -36,6 +46,19 @@ class RunState:
     best_loss: float = float("inf")
     rows: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+
+    def finished(self, config: RunLength) -> bool:
+        """Say whether all epochs are run, or `patience` of them brought nothing."""
+        out_of_patience = config.patience is not None and self.epoch > self.best_epoch + config.patience
+        return self.epoch > config.max_epochs or out_of_patience
+
+    def remember(self, row: dict[str, float], model: torch.nn.Module) -> None:
+        """Add a row to the history, and keep the weights when they are the best so far, or when nothing judges them."""
+        self.rows.append(row)
+        loss = row.get("validation_loss")
+        if loss is None or loss < self.best_loss or not self.best:
+            self.best_loss, self.best_epoch = row["train_loss"] if loss is None else loss, int(row["epoch"])
+            self.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -176,7 +176,7 @@ def train_clip(
         restore_optimizer(optimizer, moments)
         train, validation = train.to(target), validation.to(target)
         if not state.rows:
-            state.best = _copy(model.state_dict())
+            state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
         pairs = len(train) // config.batch_size * config.batch_size
         bar = tqdm(
@@ -188,7 +188,7 @@ def train_clip(
         )
         try:
             with bar:
-                while not _finished(state, config):
+                while not state.finished(config):
                     row: dict[str, float] = {"epoch": state.epoch}
                     if state.epoch > 0:  # epoch 0 only measures the untrained model
                         start = time.perf_counter()
@@ -247,16 +247,5 @@ def _validate(
         for callback in callbacks:
             callback(model.eval(), row)
     row = fabric.broadcast(row)
-    state.rows.append({key: value if key == "epoch" else float(value) for key, value in row.items()})
-    if loss < state.best_loss:
-        state.best_loss, state.best_epoch, state.best = loss, state.epoch, _copy(model.state_dict())
+    state.remember({key: value if key == "epoch" else float(value) for key, value in row.items()}, model)
     return row
-
-
-def _finished(state: RunState, config: TrainConfig) -> bool:
-    out_of_patience = config.patience is not None and state.epoch > state.best_epoch + config.patience
-    return state.epoch > config.max_epochs or out_of_patience
-
-
-def _copy(weights: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in weights.items()}

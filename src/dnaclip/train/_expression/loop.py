@@ -24,6 +24,7 @@ from dnaclip.models._seed import mix_seed, seeded
 from dnaclip.train._checkpoint import RunState, load_checkpoint, locked, restore_optimizer, save_checkpoint
 from dnaclip.train._loop import History
 from dnaclip.train._perturbation.setup import check_run
+from dnaclip.train._schedule import warm_up_and_cosine
 from dnaclip.train._setup import load_weights
 
 if TYPE_CHECKING:
@@ -137,14 +138,14 @@ def fit_expression_net(
         restore_optimizer(optimizer, moments)
         bar = tqdm(total=config.max_epochs, initial=state.epoch - 1, unit="epoch", disable=not progress)
         with bar:
-            while not _finished(state, config):
+            while not state.finished(config):
                 start = time.perf_counter()
                 row = {"epoch": state.epoch} | _run_epoch(fabric, wrapped, net, optimizer, x, y, train, state)
                 row["genes_per_second"] = len(train) / (time.perf_counter() - start)
                 if len(validation):
                     predicted, _ = net.predict(vectors[validation], seed=seed)
                     row["validation_loss"] = float(((predicted - expression[validation]) ** 2).mean())
-                _remember(state, row, net)
+                state.remember(row, net)
                 bar.update()
                 bar.set_postfix({"validation": row.get("validation_loss")})
                 state.epoch += 1
@@ -204,7 +205,9 @@ def _run_epoch(
     with seeded(mix_seed(state.seed, state.epoch), x.device):
         for step, batch in enumerate(batches):
             for group in optimizer.param_groups:
-                group["lr"] = _learning_rate(config, state.epoch - 1 + (step + 0.5) / len(batches))
+                group["lr"] = warm_up_and_cosine(
+                    config.lr, config.max_epochs, state.epoch - 1 + (step + 0.5) / len(batches)
+                )
             rows = torch.as_tensor(batch, device=x.device)
             loss = wrapped.loss(x[rows], y[rows])
             optimizer.zero_grad()
@@ -220,25 +223,6 @@ def _run_epoch(
         )
         raise TrainingError(msg)
     return {"train_loss": mean, "lr": optimizer.param_groups[0]["lr"]}
-
-
-def _learning_rate(config: ExpressionNetConfig, epochs_done: float) -> float:
-    """Rise over the first epoch, then fall to zero along a cosine."""
-    return config.lr * min(epochs_done, 1.0) * (1 + math.cos(math.pi * min(epochs_done / config.max_epochs, 1.0))) / 2
-
-
-def _remember(state: RunState, row: dict[str, float], net: ExpressionNet) -> None:
-    """Add a row to the history, and keep the weights when they are the best so far, or when nothing judges them."""
-    state.rows.append(row)
-    loss = row.get("validation_loss")
-    if loss is None or loss < state.best_loss or not state.best:
-        state.best_loss, state.best_epoch = row["train_loss"] if loss is None else loss, int(row["epoch"])
-        state.best = {name: value.detach().clone() for name, value in net.state_dict().items()}
-
-
-def _finished(state: RunState, config: ExpressionNetConfig) -> bool:
-    out_of_patience = config.patience is not None and state.epoch > state.best_epoch + config.patience
-    return state.epoch > config.max_epochs or out_of_patience
 
 
 def _digest(values: np.ndarray) -> str:

@@ -23,6 +23,7 @@ from dnaclip.train._perturbation.feed import TargetGenes, in_memory
 from dnaclip.train._perturbation.setup import check_cells, check_run, prepare, set_up
 from dnaclip.train._perturbation.validation import Validation
 from dnaclip.train._processes import check_alike, launch
+from dnaclip.train._schedule import warm_up_and_cosine
 from dnaclip.train._setup import load_weights
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def fit_vae(
         )
         try:
             with bar:
-                while not _finished(state, config):
+                while not state.finished(config):
                     start = time.perf_counter()
                     row = {"epoch": state.epoch} | _run_epoch(
                         fabric, wrapped, model, optimizer, feed, config, state, bar
@@ -173,7 +174,7 @@ def fit_vae(
                     if len(held_out) < config.min_validation:
                         row.pop("validation_loss", None)
                     bar.set_postfix({"epoch": state.epoch, "pcc": row.get("validation_pcc")})
-                    _remember(state, row, model)
+                    state.remember(row, model)
                     state.epoch += 1
                     if path is not None and fabric.is_global_zero:
                         save_checkpoint(path, state, model, optimizer, config=config, data=data)
@@ -201,7 +202,7 @@ def _run_epoch(
     seen: list[dict[str, torch.Tensor]] = []
     for step, batch in enumerate(feed.epoch(seed=state.seed, epoch=state.epoch, batch_size=config.batch_size)):
         for group in optimizer.param_groups:
-            group["lr"] = _learning_rate(config, state.epoch - 1 + (step + 0.5) / steps)
+            group["lr"] = warm_up_and_cosine(config.lr, config.max_epochs, state.epoch - 1 + (step + 0.5) / steps)
         parts = wrapped(batch)
         optimizer.zero_grad()
         fabric.backward(parts["loss"])
@@ -223,22 +224,3 @@ def _run_epoch(
         raise TrainingError(msg)
     means = {name: float(np.mean([float(parts[name]) for parts in seen])) for name in seen[0]}
     return {"train_loss": means.pop("loss"), **means, "lr": optimizer.param_groups[0]["lr"]}
-
-
-def _learning_rate(config: PerturbationVaeConfig, epochs_done: float) -> float:
-    """Rise over the first epoch, then fall to zero along a cosine."""
-    return config.lr * min(epochs_done, 1.0) * (1 + math.cos(math.pi * min(epochs_done / config.max_epochs, 1.0))) / 2
-
-
-def _remember(state: RunState, row: dict[str, float], model: PerturbationVae) -> None:
-    """Add a row to the history, and keep the weights when they are the best so far, or when nothing judges them."""
-    state.rows.append(row)
-    loss = row.get("validation_loss")
-    if loss is None or loss < state.best_loss or not state.best:
-        state.best_loss, state.best_epoch = row["train_loss"] if loss is None else loss, int(row["epoch"])
-        state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _finished(state: RunState, config: PerturbationVaeConfig) -> bool:
-    out_of_patience = config.patience is not None and state.epoch > state.best_epoch + config.patience
-    return state.epoch > config.max_epochs or out_of_patience
