@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from dnaclip._errors import InputError, MissingKeyError
-from dnaclip.tl._perturbation.data import cell_mask, read_cells, split_masks
+from dnaclip.tl._perturbation.data import read_cells
+from dnaclip.tl._split_marks import marked, train_and_validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,17 +109,17 @@ def test_something_else_than_anndata_is_refused() -> None:
 def test_which_cells_train() -> None:
     split = pd.Categorical(["train", "test", "validation", "train"])
     adata = cells_of(["ctrl", "A", "B", "C"], split=split, mine=[True, False, False, True])
-    train, validation = split_masks(adata, "split")
+    train, validation = train_and_validation(adata, "split", of="cell")
     assert train.tolist() == [True, False, False, True]
     assert validation.tolist() == [False, False, True, False]
     for given in ("mine", [True, False, False, True], np.array([1, 0, 0, 1], bool)):
-        train, validation = split_masks(adata, given)
+        train, validation = train_and_validation(adata, given, of="cell")
         assert train.tolist() == [True, False, False, True]
         assert not validation.any()
-    train, validation = split_masks(adata, None)
+    train, validation = train_and_validation(adata, None, of="cell")
     assert train.all()
     assert not validation.any()
-    assert cell_mask(adata, "split", "test").tolist() == [False, True, False, False]
+    assert marked(adata, "split", "test", of="cell").tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -134,4 +135,4 @@ def test_which_cells_train() -> None:
 def test_which_cells_train_is_checked(train: Any, error: type[Exception], message: str) -> None:
     adata = cells_of(["ctrl", "A", "B", "C"], fold=[1, 2, 3, 4])
     with pytest.raises(error, match=message):
-        split_masks(adata, train)
+        train_and_validation(adata, train, of="cell")

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["RunState", "load_checkpoint", "locked", "remove_checkpoint", "restore_optimizer", "save_checkpoint"]
+__all__ = [
+    "RunState",
+    "check_place",
+    "load_checkpoint",
+    "locked",
+    "remove_checkpoint",
+    "restore_optimizer",
+    "save_checkpoint",
+]
 
 FORMAT_VERSION = 1
 
@@ -59,6 +67,19 @@ class RunState:
         if loss is None or loss < self.best_loss or not self.best:
             self.best_loss, self.best_epoch = row["train_loss"] if loss is None else loss, int(row["epoch"])
             self.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def check_place(path: Path | None, *, resume: bool) -> None:
+    """Raise when a run cannot keep its state where it is told to, before costly work."""
+    msg = None
+    if path is None:
+        msg = "resume=True needs the file to go on from: give checkpoint." if resume else None
+    elif path.exists() and not resume:
+        msg = f"{str(path)!r} is there already. Use resume=True to go on from it, or delete it to start afresh."
+    elif not path.parent.is_dir():
+        msg = f"There is no folder {str(path.parent)!r} for the checkpoint. Make it first."
+    if msg is not None:
+        raise InputError(msg)
 
 
 @contextmanager

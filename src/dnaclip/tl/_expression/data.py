@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from dnaclip._errors import InputError, examples
 from dnaclip._matrix import blocks, expression, gene_sums
-from dnaclip._validate import check_key
 from dnaclip.tl._adata import check_adata
 from dnaclip.tl._expression.pseudobulk import pseudobulk
 
@@ -18,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import anndata
-    from numpy.typing import ArrayLike
+    import pandas as pd
 
-__all__ = ["Targets", "gene_mask", "read_targets", "split_masks"]
+__all__ = ["Targets", "read_targets"]
 
 # Values of a table without groups above which it is surely one of single cells.
 MOST_VALUES = 2**29
@@ -84,39 +82,3 @@ def read_targets(
         dense = block.toarray() if hasattr(block, "toarray") else np.asarray(block)
         values[columns, rows] = dense.T
     return Targets(values, adata.obs.copy(), adata.var_names)
-
-
-def split_masks(adata: anndata.AnnData, train: str | ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return which genes train and which are for validation, bool (n_vars,)."""
-    nobody = np.zeros(adata.n_vars, dtype=bool)
-    if train is None:
-        return ~nobody, nobody
-    training = gene_mask(adata, train, "train")
-    if isinstance(train, str) and not pd.api.types.is_bool_dtype(adata.var[train].dtype):
-        return training, np.asarray(adata.var[train] == "validation", dtype=bool)
-    return training, nobody
-
-
-def gene_mask(adata: anndata.AnnData, genes: str | ArrayLike, word: str) -> np.ndarray:
-    """Return as bool (n_vars,) the genes of a boolean array or column of var, or those that hold `word` in a column."""
-    if isinstance(genes, str):
-        check_key(genes, adata.var.columns, where="adata.var", hint="Run dnaclip.tl.split_genes(adata) first.")
-        name, values = f"adata.var[{genes!r}]", adata.var[genes]
-        if not pd.api.types.is_bool_dtype(values.dtype):
-            mask = np.asarray(values == word, dtype=bool)
-            if not mask.any():
-                msg = f"{name} marks no gene as {word!r}; it holds {examples(values.dropna().unique().tolist())}."
-                raise InputError(msg)
-            return mask
-    else:
-        name, values = f"The array of {word} genes", pd.Series(np.asarray(genes))
-    if not pd.api.types.is_bool_dtype(values.dtype) or values.isna().any() or len(values) != adata.n_vars:
-        msg = (
-            f"{name} must hold {adata.n_vars} booleans, one per gene, got {len(values)} values of type {values.dtype}."
-        )
-        raise InputError(msg)
-    mask = values.to_numpy(dtype=bool)
-    if not mask.any():
-        msg = f"{name} marks no gene at all."
-        raise InputError(msg)
-    return mask

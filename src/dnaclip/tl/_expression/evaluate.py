@@ -10,8 +10,9 @@ import pandas as pd
 from dnaclip._errors import InputError, examples
 from dnaclip.metrics import expression
 from dnaclip.metrics._expression import gene_correlations
-from dnaclip.tl._expression.data import gene_mask, read_targets, split_masks
+from dnaclip.tl._expression.data import read_targets
 from dnaclip.tl._expression.vectors import read_gene_vectors
+from dnaclip.tl._split_marks import marked, train_and_validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,9 +129,9 @@ def _tested(predictor: ExpressionPredictor, data: anndata.AnnData, test: str | A
         if (column == "test").any():
             test = predictor.train_
     if test is not None:
-        mask = gene_mask(data, test, "test")
+        mask = marked(data, test, "test", of="gene")
     elif data is predictor.adata:
-        training, validation = split_masks(data, predictor.train_)
+        training, validation = train_and_validation(data, predictor.train_, of="gene")
         mask = ~(training | validation)
     else:
         mask = np.ones(data.n_vars, dtype=bool)
@@ -173,7 +174,7 @@ def _refitted(predictor: ExpressionPredictor, method: str, kind: str | None) -> 
     if predictor.adata is None:
         msg = "A predictor that was loaded from a folder has no genes to train on again: controls must be False."
         raise InputError(msg)
-    training, validation = split_masks(predictor.adata, predictor.train_)
+    training, validation = train_and_validation(predictor.adata, predictor.train_, of="gene")
     _, values, known = read_gene_vectors(predictor.adata, predictor.use_rep)
     if kind is not None:
         rng = np.random.default_rng([predictor.rng, CONTROLS.index(kind)])

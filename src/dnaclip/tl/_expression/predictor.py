@@ -11,8 +11,9 @@ from dnaclip._errors import InputError, examples
 from dnaclip._keys import DEFAULT_KEY
 from dnaclip._validate import as_generator, check_choice, torch_seed
 from dnaclip.tl._adata import check_adata
-from dnaclip.tl._expression.data import read_targets, split_masks
+from dnaclip.tl._expression.data import read_targets
 from dnaclip.tl._expression.vectors import read_gene_vectors
+from dnaclip.tl._split_marks import train_and_validation
 
 if TYPE_CHECKING:
     import os
@@ -174,7 +175,7 @@ class ExpressionPredictor:
         if self.adata is None:
             msg = "A predictor that was loaded from a folder has no genes to fit. Make a new one from adata."
             raise InputError(msg)
-        training, validation = split_masks(self.adata, train)
+        training, validation = train_and_validation(self.adata, train, of="gene")
         vectors, values, known = read_gene_vectors(self.adata, self.use_rep)
         targets = read_targets(self.adata, self.groupby, self.donor_key, self.layer)
         if targets.values.max() > LARGEST_LOG:

@@ -9,9 +9,10 @@ import numpy as np
 
 from dnaclip._conditions import CONTROL, condition_name
 from dnaclip._validate import check_key
-from dnaclip.tl._perturbation.data import cell_mask, read_cells
+from dnaclip.tl._perturbation.data import read_cells
 from dnaclip.tl._perturbation.pairs import match_pairs, shared_genes, target_positions
 from dnaclip.tl._perturbation.profiles import read_profiles
+from dnaclip.tl._split_marks import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +79,7 @@ def compare(
     keys: dict[str, Any] = {"perturbation_key": perturbation_key, "control": name, "context_key": context_key}
     truth = read_cells(observed, **keys, layer=layer, need_control=control is not None)
     guess = read_cells(predicted, **keys, need_control=False)
-    in_train = None if train is None else cell_mask(observed, train, "train")
+    in_train = None if train is None else marked(observed, train, "train", of="cell")
     nobody = np.zeros(observed.n_obs, dtype=bool)
     pairs = match_pairs(guess, truth, conditions, name, nobody if in_train is None else in_train)
     genes = shared_genes(guess.genes, truth.genes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,10 @@ from dnaclip.tl._adata import check_adata
 
 if TYPE_CHECKING:
     import anndata
-    from numpy.typing import ArrayLike
 
     from dnaclip.models._perturbation.cells import PerturbationCells
 
-__all__ = ["ONE_CONTEXT", "cell_mask", "read_cells", "split_masks"]
+__all__ = ["ONE_CONTEXT", "read_cells"]
 
 # Name of the one context of data without a context_key.
 ONE_CONTEXT = "all"
@@ -109,43 +108,3 @@ def _factorize(adata: anndata.AnnData, key: str, *, what: str) -> tuple[np.ndarr
         msg = f"adata.obs[{key!r}] must hold text, got {examples(odd)}. Use adata.obs[{key!r}].astype(str)."
         raise InputError(msg)
     return codes, list(values)
-
-
-def split_masks(adata: anndata.AnnData, train: str | ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return which cells train and which are for validation, bool (n_obs,).
-
-    `train` is nothing (all cells train), booleans, or a column of obs with booleans or with `"train"`,
-    `"validation"` and other words.
-    """
-    nobody = np.zeros(adata.n_obs, dtype=bool)
-    if train is None:
-        return ~nobody, nobody
-    if isinstance(train, str):
-        check_key(train, adata.obs.columns, where="adata.obs", hint="Run dnaclip.tl.split_perturbations(adata) first.")
-        if not pd.api.types.is_bool_dtype(adata.obs[train].dtype):
-            return cell_mask(adata, train, "train"), np.asarray(adata.obs[train] == "validation", dtype=bool)
-    return cell_mask(adata, train, "train"), nobody
-
-
-def cell_mask(adata: anndata.AnnData, cells: str | ArrayLike, word: str) -> np.ndarray:
-    """Return as bool (n_obs,) the cells of a boolean array or column of obs, or those that hold `word` in a column."""
-    values: Any
-    if isinstance(cells, str):
-        check_key(cells, adata.obs.columns, where="adata.obs", hint="Run dnaclip.tl.split_perturbations(adata) first.")
-        name, values = f"adata.obs[{cells!r}]", adata.obs[cells]
-        if not pd.api.types.is_bool_dtype(values.dtype):
-            mask = np.asarray(values == word, dtype=bool)
-            if not mask.any():
-                msg = f"{name} marks no cell as {word!r}; it holds {examples(values.dropna().unique().tolist())}."
-                raise InputError(msg)
-            return mask
-    else:
-        name, values = f"The array of {word} cells", pd.Series(np.asarray(cells))
-    if not pd.api.types.is_bool_dtype(values.dtype) or values.isna().any() or len(values) != adata.n_obs:
-        msg = f"{name} must hold {adata.n_obs} booleans, one per cell, got {len(values)} values of type {values.dtype}."
-        raise InputError(msg)
-    mask = values.to_numpy(dtype=bool)
-    if not mask.any():
-        msg = f"{name} marks no cell at all."
-        raise InputError(msg)
-    return mask

@@ -13,11 +13,12 @@ from dnaclip._errors import InputError
 from dnaclip._validate import check_count
 from dnaclip.models._perturbation.model import make_mean, needs_vectors
 from dnaclip.tl._perturbation.answer import generated, predicted, requested_pairs
-from dnaclip.tl._perturbation.data import cell_mask, read_cells, split_masks
+from dnaclip.tl._perturbation.data import read_cells
 from dnaclip.tl._perturbation.evaluate_perturbations import evaluate_perturbations
 from dnaclip.tl._perturbation.fitting import train_model
 from dnaclip.tl._perturbation.request import context_places
 from dnaclip.tl._perturbation.vectors import CONTROLS, control_vectors, resolve_vectors
+from dnaclip.tl._split_marks import marked, train_and_validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,19 +97,19 @@ def _observed(
     if predictor.adata is None:
         msg = "A predictor that was loaded from a folder has no cells to judge by: give adata."
         raise InputError(msg)
-    trained = split_masks(predictor.adata, predictor.train_)[0]
+    trained = train_and_validation(predictor.adata, predictor.train_, of="cell")[0]
     return predictor.adata, None if trained.all() else trained
 
 
 def _tested(predictor: PerturbationPredictor, observed: anndata.AnnData, test: str | ArrayLike | None) -> np.ndarray:
     """Return which cells are to be predicted, bool (n_obs,)."""
     if test is not None:
-        return cell_mask(observed, test, "test")
+        return marked(observed, test, "test", of="cell")
     if predictor.adata is None or observed is not predictor.adata:
         return np.ones(observed.n_obs, dtype=bool)
-    training, validation = split_masks(observed, predictor.train_)
+    training, validation = train_and_validation(observed, predictor.train_, of="cell")
     if isinstance(predictor.train_, str) and (observed.obs[predictor.train_] == "test").any():
-        return cell_mask(observed, predictor.train_, "test")
+        return marked(observed, predictor.train_, "test", of="cell")
     return ~(training | validation)
 
 
@@ -180,6 +181,6 @@ def _with_vectors(
     if predictor.adata is None or cells is None:
         msg = "A predictor that was loaded from a folder has no cells to train a network on again: controls must be False."
         raise InputError(msg)
-    training, validation = split_masks(predictor.adata, predictor.train_)
+    training, validation = train_and_validation(predictor.adata, predictor.train_, of="cell")
     other.model_ = train_model(other, cells, training, validation, other.source_, progress=False)
     return other

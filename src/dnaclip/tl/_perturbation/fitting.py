@@ -10,8 +10,9 @@ import numpy as np
 from dnaclip._errors import InputError, examples
 from dnaclip._matrix import not_log_normalised
 from dnaclip.models._perturbation.model import needs_vectors
-from dnaclip.tl._perturbation.data import read_cells, split_masks
+from dnaclip.tl._perturbation.data import read_cells
 from dnaclip.tl._perturbation.vectors import ResolvedVectors, VectorSource, read_vectors, resolve_vectors
+from dnaclip.tl._split_marks import train_and_validation
 from dnaclip.train._perturbation.fit import fit_model
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def fit_predictor(predictor: PerturbationPredictor, train: str | ArrayLike | Non
         msg = "A predictor that was loaded from a folder has no cells to fit. Make a new one from adata."
         raise InputError(msg)
     cells = read_cells(predictor.adata, **predictor._keys)
-    training, validation = split_masks(predictor.adata, train)
+    training, validation = train_and_validation(predictor.adata, train, of="cell")
     if not_log_normalised(cells.x).startswith("whole"):
         msg = "The expression holds whole numbers only, as raw counts do; predictions are meant for log-normalised values."
         warnings.warn(msg, UserWarning, stacklevel=3)

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from dnaclip._errors import InputError, TrainingError
 from dnaclip._validate import as_generator, torch_seed
 from dnaclip.models._seed import mix_seed
-from dnaclip.train._checkpoint import RunState, load_checkpoint, locked, restore_optimizer, save_checkpoint
+from dnaclip.train._checkpoint import RunState, check_place, load_checkpoint, locked, restore_optimizer, save_checkpoint
 from dnaclip.train._language.config import LanguageModelConfig
 from dnaclip.train._language.windows import Windows, predicted
 from dnaclip.train._loop import History
@@ -200,14 +200,9 @@ def _check(network: HyenaDna, config: LanguageModelConfig, path: Path | None, pr
         msg = f"window={config.window} is more than the {network.config.l_max} bases that the model can read."
     elif processes > 1:
         msg = "The language model trains in one process; start it without torchrun."
-    elif resume and path is None:
-        msg = "resume=True needs the file to go on from: give checkpoint."
-    elif path is not None and path.exists() and not resume:
-        msg = f"{str(path)!r} is there already. Use resume=True to go on from it, or delete it to start afresh."
-    elif path is not None and not path.parent.is_dir():
-        msg = f"There is no folder {str(path.parent)!r} for the checkpoint. Make it first."
     if msg is not None:
         raise InputError(msg)
+    check_place(path, resume=resume)
 
 
 def _finite(loss: float, step: int) -> float:

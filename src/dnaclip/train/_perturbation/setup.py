@@ -11,6 +11,7 @@ from dnaclip._errors import InputError, examples
 from dnaclip._validate import check_choice
 from dnaclip.models._perturbation.vae import PerturbationVae
 from dnaclip.models._seed import mix_seed
+from dnaclip.train._checkpoint import check_place
 from dnaclip.train._perturbation.feed import CellFeed, TargetGenes
 
 if TYPE_CHECKING:
@@ -73,17 +74,10 @@ def check_cells(
 def check_run(precision: str, device: torch.device, path: Path | None, *, resume: bool) -> None:
     """Raise when the run cannot be done here."""
     check_choice("precision", precision, ("32-true", "bf16-mixed"))
-    msg = None
     if precision == "bf16-mixed" and device.type != "cuda":
         msg = f"precision='bf16-mixed' needs a CUDA device, and this run is on {device}. Use precision='32-true'."
-    elif path is None and resume:
-        msg = "resume=True needs the file to go on from: give checkpoint."
-    elif path is not None and path.exists() and not resume:
-        msg = f"{str(path)!r} is there already. Use resume=True to go on from it, or delete it to start afresh."
-    elif path is not None and not path.parent.is_dir():
-        msg = f"There is no folder {str(path.parent)!r} for the checkpoint. Make it first."
-    if msg is not None:
         raise InputError(msg)
+    check_place(path, resume=resume)
 
 
 def prepare(
