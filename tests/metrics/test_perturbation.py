@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
 from scipy.stats import pearsonr
 
 from dnaclip import metrics
 from dnaclip._errors import InputError, MissingKeyError
 from dnaclip.metrics import _profile_scores
+from dnaclip.metrics._discrimination import discriminate, padded
 from dnaclip.metrics._profile_scores import top_weights
 from dnaclip.metrics._score_table import HIGHER_IS_BETTER
 
@@ -122,6 +124,22 @@ def test_order_of_genes_and_perturbations_changes_nothing(case: Case) -> None:
     case["names"] = [case["names"][i] for i in rows]
     case["targets"] = [place[case["targets"][i]].tolist() for i in rows]
     pd.testing.assert_frame_equal(values_of(metrics.perturbation(**case)), before, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-39, 1.0, 1e38])  # below, within and above the range of single precision
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_discrimination_is_exact_at_any_scale(scale: float, order: Any) -> None:
+    rng = np.random.default_rng(0)
+    observed = scale * rng.normal(size=(70, 600))
+    observed[10:20] = observed[10]  # ties
+    observed[30:40] = observed[30] + 1e-5 * scale * rng.normal(size=(10, 600))  # closer than single precision tells
+    predicted = 0.1 * observed + scale * rng.normal(size=(70, 600))
+    found = discriminate(np.asarray(predicted, order=order), observed, padded([()] * 70), by="l1")
+    distance = cdist(predicted, observed, "cityblock")
+    distance[:, 10:20] = distance[:, [10]]
+    true = np.diag(distance)[:, None]
+    rank = 1 + (distance < true).sum(axis=1) + ((distance == true).sum(axis=1) - 1) / 2
+    np.testing.assert_allclose(found, 1 - (rank - 1) / 69, rtol=1e-12)
 
 
 def test_targeted_genes_count_for_nothing(case: Case) -> None:
@@ -253,7 +271,7 @@ def test_a_prediction_with_a_hole_is_refused(case: Case) -> None:
 def test_top_weights_share_the_last_places() -> None:
     score = np.array([[3, 1, 1, 2, 1], [1, np.nan, -np.inf, 1, 1], [0, 0, 0, 0, 0]])
     np.testing.assert_allclose(
-        top_weights(score, 3),
+        top_weights(score, 3)[0],
         np.array([[1, 1 / 3, 1 / 3, 1, 1 / 3], [1, 0, 0, 1, 1], [0.6] * 5]),
     )
 

@@ -181,15 +181,20 @@ def profile_scores(
         scores["discrimination_cosine"] = np.empty(len(observed))
     codes = pd.factorize(contexts)[0]
     for code in range(codes.max() + 1):
-        rows = np.flatnonzero(codes == code)
-        one, left_out = np.float64(predicted[rows]), (positions[rows], used[rows])
-        change, true_change = one - predicted_control[rows], observed[rows] - np.float64(control[rows])
+        # All rows are a slice, which copies none of them.
+        rows = np.flatnonzero(codes == code) if codes.any() else slice(None)
+        left_out = positions[rows], used[rows]
+        change, true_change = _minus(predicted, predicted_control, rows), _minus(observed, control, rows)
         scores["discrimination"][rows] = discriminate(change, true_change, left_out, by="l1")
         if reference is not None:
-            change, true_change = one - reference[rows], observed[rows] - np.float64(reference[rows])
+            change, true_change = _minus(predicted, reference, rows), _minus(observed, reference, rows)
             found = discriminate(change, true_change, left_out, by="cosine", floor=floor)
             scores["discrimination_cosine"][rows] = found
     return scores
+
+
+def _minus(one: np.ndarray, other: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+    return np.subtract(one[rows], other[rows], dtype=np.float64)
 
 
 def _table(name: str, values: ArrayLike, shape: tuple[int, int], *, may_lack_rows: bool = False) -> np.ndarray:

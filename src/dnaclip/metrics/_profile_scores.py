@@ -60,10 +60,13 @@ def _block_scores(
     weight = keep.astype(np.float64)
     size = np.where(keep, np.abs(delta), -np.inf)
     true_size = np.where(keep, np.abs(true_delta), -np.inf)
-    statistic = true_size if de_statistic is None else np.where(keep, np.abs(de_statistic), np.nan)
-    top = top_weights(statistic, TOP_GENES)
+    chosen = dict(zip(OVERLAPS, top_weights(true_size, *OVERLAPS), strict=True))
+    if de_statistic is None:
+        top = chosen[TOP_GENES]
+    else:
+        [top] = top_weights(np.where(keep, np.abs(de_statistic), np.nan), TOP_GENES)
     error, delta_error = (predicted - observed) ** 2, (delta - true_delta) ** 2
-    expressed = top_weights(np.where(keep, control, -np.inf), TOP_EXPRESSED)
+    [expressed] = top_weights(np.where(keep, control, -np.inf), TOP_EXPRESSED)
     scores = {
         "pcc_delta": weighted_pearson(delta, true_delta, weight, floor),
         "pcc_delta_top20": weighted_pearson(delta, true_delta, top, floor),
@@ -76,10 +79,9 @@ def _block_scores(
     }
     # Changes that are rounding noise are all alike: which of them is largest says nothing.
     size[size > -np.inf] = np.where(size[size > -np.inf] > floor, size[size > -np.inf], 0)
-    for k in OVERLAPS:
-        chosen = top_weights(true_size, k)
-        n_chosen = chosen.sum(axis=1)
-        shared = (top_weights(size, k) * chosen).sum(axis=1)
+    for k, predicted_top in zip(OVERLAPS, top_weights(size, *OVERLAPS), strict=True):
+        n_chosen = chosen[k].sum(axis=1)
+        shared = (predicted_top * chosen[k]).sum(axis=1)
         scores[f"de_overlap@{k}"] = np.divide(shared, n_chosen, out=np.full(len(shared), np.nan), where=n_chosen > 0)
     if reference is not None:
         scores["pcc_delta_reference"] = weighted_pearson(predicted - reference, observed - reference, weight, floor)
@@ -104,20 +106,23 @@ def weighted_pearson(a: np.ndarray, b: np.ndarray, weight: np.ndarray, floor: fl
     return np.clip(result, -1, 1)
 
 
-def top_weights(score: np.ndarray, k: int) -> np.ndarray:
-    """Return weights (m, G) that choose the `k` largest of each row; genes tied for the last places share them.
+def top_weights(score: np.ndarray, *counts: int) -> list[np.ndarray]:
+    """Return, for each count k, weights (m, G) that choose the `k` largest of each row; genes tied for the last places share them.
 
     The weight of a gene is the probability to be chosen when ties are broken at random, so that the order of genes
     changes nothing. Genes of NaN or -inf are never chosen.
     """
     score = np.where(np.isnan(score), -np.inf, score)
-    k = min(k, score.shape[1])
-    if k == 0:
-        return np.zeros(score.shape)
-    last = np.partition(score, -k, axis=1)[:, -k, None]
-    above, tied = score > last, score == last
-    share = (k - above.sum(axis=1)) / tied.sum(axis=1)
-    return np.where(np.isfinite(score), above + tied * share[:, None], 0.0)
+    n_genes = score.shape[1]
+    places = [n_genes - min(k, n_genes) for k in counts]
+    ordered = np.partition(score, places, axis=1)
+    weights = []
+    for k, place in zip(counts, places, strict=True):
+        last = ordered[:, place, None]
+        above, tied = score > last, score == last
+        share = (min(k, n_genes) - above.sum(axis=1)) / tied.sum(axis=1)
+        weights.append(np.where(np.isfinite(score), above + tied * share[:, None], 0.0))
+    return weights
 
 
 def _weighted_mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def retrieval_by(
     [0.5, 0.0, 1.0]
     """
     left, right = np.asarray(dna), np.asarray(text)
-    part = pd.Series(np.asarray(by, dtype=object)).astype(str).to_numpy()
+    part = np.array([str(name) for name in np.asarray(by, dtype=object)], dtype=object)
     if among not in ("all", "part"):
         msg = f"among={among!r} is not known. Use 'all' or 'part'."
         raise InputError(msg)

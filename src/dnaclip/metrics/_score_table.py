@@ -79,12 +79,16 @@ def score_table(
 
     value = table["value"].to_numpy()
     few = (table["n_cells"] < min_cells) & (table["n_cells"] >= 0)
-    lacking = table["metric"].map(dict(absent)).fillna("").to_numpy(dtype=object)
+    lacking = np.tile(np.array([absent.get(name, "") for name in names], dtype=object), n)
     lacking[~np.repeat(available, len(names))] = "not predicted"
-    undefined = table["metric"].str.extract(f"^({'|'.join(UNDEFINED)})")[0].map(UNDEFINED).fillna("no genes are left")
+    undefined = np.tile(np.array([_why_undefined(name) for name in names], dtype=object), n)
     choices = [lacking != "", np.isnan(value), few]
     status = np.select(choices, ["unavailable", "undefined", "few cells"], "ok")
     table["status"] = pd.Categorical(status, categories=STATUS)
     few_reason = f"fewer than {min_cells} cells"
-    table["reason"] = np.select(choices, [lacking, undefined.to_numpy(dtype=object), few_reason], "").astype(object)
+    table["reason"] = np.select(choices, [lacking, undefined, few_reason], "").astype(object)
     return table
+
+
+def _why_undefined(metric: str) -> str:
+    return next((why for start, why in UNDEFINED.items() if metric.startswith(start)), "no genes are left")

@@ -66,7 +66,9 @@ class RunState:
         loss = row.get("validation_loss")
         if loss is None or loss < self.best_loss or not self.best:
             self.best_loss, self.best_epoch = row["train_loss"] if loss is None else loss, int(row["epoch"])
-            self.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            # Where nothing judges, the best weights are those that the model has: only others need a copy.
+            judged = loss is not None
+            self.best = {name: value.clone() if judged else value for name, value in model.state_dict().items()}
 
 
 def check_place(path: Path | None, *, resume: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from dnaclip.models._perturbation.cell_batch import CellBatch, cells_times
+from dnaclip.models._perturbation.cell_batch import CellBatch, centred_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,11 +44,8 @@ class CellEncoder(nn.Module):
         self.head = nn.Linear(hidden, 2 * latent)
 
     def forward(self, cells: CellBatch, centres: Tensor, of_centre: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode cells, each minus one of the centres (m, n_genes), where `of_centre` (n, m) holds a 1.
-
-        The centre is taken off after the product with the weight, which keeps the cells sparse.
-        """
-        values = cells_times(cells, self.weight) + (self.bias - of_centre @ (centres @ self.weight))
+        """Encode cells, each minus one of the centres (m, n_genes), where `of_centre` (n, m) holds a 1."""
+        values = centred_times(cells, self.weight, centres, of_centre) + self.bias
         mean, log_variance = self.head(self.rest(values)).chunk(2, dim=1)
         return mean, log_variance
 
