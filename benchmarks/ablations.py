@@ -1,6 +1,7 @@
 """What each part of the training is worth: the loss, the species, a third modality.
 
     python benchmarks/ablations.py SHARED_DATA --vectors text_vectors.npy --work FOLDER [--seeds 2] [--only loss species ...]
+        [--encoder model.safetensors]
 
 Rows, split and files are those of `retrieval.py`; `--genes` takes a sample of the pairs. Each line of `FOLDER/ablations.csv` is
 one training, and a second run goes on from there. Prints markdown tables: mean and standard deviation over seeds of retrieval
@@ -8,7 +9,12 @@ among test genes, and of how well k-means clusters of human test genes agree wit
 
 The default model stands in the groups `loss` and `species`. In the group `modality` every side is a plain projector of what can
 be counted in one gene, without a search for relatives: words of the DNA and codons, residues and residue pairs of the protein
-that the longest reading frame gives, and the text. A DNA encoder that is itself trained needs a GPU and is not among these.
+that the longest reading frame gives, and the text.
+
+The group `fine-tuning` reads the first bases of genes with a small HyenaDNA, of random weights and, with `--encoder`, of a file
+that scripts/train_dna_lm.py wrote. Both projectors are trained on frozen vectors first; from there on they and the encoder are,
+which stays frozen or learns by LoRA or in full, and the epoch with the lowest validation loss is kept. To be affordable on a CPU,
+it learns from a sample.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
@@ -25,6 +31,7 @@ import numpy as np
 import pandas as pd
 import torch
 from embedding_quality import gene_classes, markdown, mean_sd
+from fine_tuning import FineTuning
 from retrieval import kept_pairs, kept_split
 
 from dnaclip.encoders import composition_names
@@ -121,7 +128,9 @@ def scores(sides: Sides, prepared: PreparedPairs, labels: pd.Series, seed: int) 
     return pd.DataFrame(rows).T.rename_axis("side").reset_index()
 
 
-def plans(prepared: PreparedPairs, human: np.ndarray) -> dict[tuple[str, str], Callable[..., Sides]]:
+def plans(
+    prepared: PreparedPairs, human: np.ndarray, sequences: list[str], encoder: Path | None
+) -> dict[tuple[str, str], Callable[..., Sides]]:
     """Group and name of each variant, and what trains it with a seed."""
     todo: dict[tuple[str, str], Callable[..., Sides]] = {
         ("loss", "CLIP"): partial(whole_model, prepared),
@@ -131,6 +140,11 @@ def plans(prepared: PreparedPairs, human: np.ndarray) -> dict[tuple[str, str], C
     }
     for modalities in (("DNA",), ("DNA with protein",), ("DNA", "protein")):
         todo["modality", " + ".join((*modalities, "text"))] = partial(plain_model, prepared, modalities=modalities)
+    for weights in [None, encoder] if encoder else [None]:
+        encoder_of = lru_cache(maxsize=1)(partial(FineTuning, prepared, sequences, weights))
+        for fine_tune, what in {"none": "frozen", "lora": "LoRA", "full": "full fine-tuning"}.items():
+            name = f"{'pre-trained' if weights else 'random weights'}, {what}"
+            todo["fine-tuning", name] = lambda *, seed, of=encoder_of, how=fine_tune: of(seed)(how)
     return todo
 
 
@@ -141,7 +155,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--genes", type=int, help="train and judge on a sample of so many pairs")
-    parser.add_argument("--only", nargs="*", default=["loss", "species", "modality"], help="groups; default all")
+    groups = ["loss", "species", "modality", "fine-tuning"]
+    parser.add_argument("--only", nargs="*", default=groups, help="groups; default all")
+    parser.add_argument("--encoder", type=Path, help="weights of a HyenaDNA, for the group fine-tuning")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     torch.set_num_threads(1)
@@ -161,7 +177,8 @@ def main() -> None:
     prepared = prepare_pairs(pairs, split, text_vectors=vectors, progress=False)
     file = options.work / "ablations.csv"
     done = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["group", "variant", "seed"])
-    todo = plans(prepared, (pairs["species"] == "Homo sapiens").to_numpy())
+    human = (pairs["species"] == "Homo sapiens").to_numpy()
+    todo = plans(prepared, human, pairs["sequence"].tolist(), options.encoder)
     for seed in range(options.seeds):
         for (group, name), train in todo.items():
             known = (done["group"] == group) & (done["variant"] == name) & (done["seed"] == seed)
@@ -185,9 +202,8 @@ def show(done: pd.DataFrame) -> None:
     done = pd.concat([done, everything.assign(group="species", variant="all species")])
     done.loc[done["group"] == "species", [name for name in done if name.startswith("test, ")]] = np.nan
     for group, part in done.groupby("group", sort=False):
-        part = part.dropna(axis=1)
         means = (
-            part.groupby(["variant", "side"], sort=False).agg(mean_sd).drop(columns=["group", "seed"], errors="ignore")
+            part.dropna(axis=1).drop(columns=["group", "seed"]).groupby(["variant", "side"], sort=False).agg(mean_sd)
         )
         print(f"\n### {group} ({part['seed'].nunique()} seeds)\n\n{markdown(means.reset_index())}")
 

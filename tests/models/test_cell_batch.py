@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from dnaclip.models._perturbation.cell_batch import MOST_NON_ZERO, CellBatch, cells_times
+from dnaclip.models._perturbation.cell_batch import MOST_NON_ZERO, CellBatch, centred_times
 
 CPU = torch.device("cpu")
 
@@ -45,10 +45,22 @@ def test_mostly_zero_cells_stay_sparse() -> None:
     assert CellBatch(sparse.csr_array(expression(MOST_NON_ZERO * 2)), CPU)._bags is None
 
 
+@pytest.mark.parametrize("width", [7, 64, 150])
+def test_products_of_any_width(width: int) -> None:
+    x = expression(0.05)
+    cells = CellBatch(sparse.csr_array(x), CPU)
+    weight = torch.randn(40, width, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(cells.times(weight), torch.as_tensor(x) @ weight)
+
+
 @pytest.mark.parametrize("density", [0.05, 0.5])
-def test_gradient_by_the_weight(density: float) -> None:
+def test_product_of_centred_cells_and_its_gradient(density: float) -> None:
     x = expression(density)
-    weight = torch.randn(40, 7, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    cells_times(CellBatch(sparse.csr_array(x), CPU), weight).square().sum().backward()
-    expected = 2 * torch.as_tensor(x).T @ (torch.as_tensor(x) @ weight.detach())
-    torch.testing.assert_close(weight.grad, expected)
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(40, 7, generator=generator, requires_grad=True)
+    centres, of_centre = torch.randn(2, 40, generator=generator), torch.eye(2)[torch.arange(30) % 3 // 2]
+    found = centred_times(CellBatch(sparse.csr_array(x), CPU), weight, centres, of_centre)
+    expected = (torch.as_tensor(x) - of_centre @ centres) @ weight
+    torch.testing.assert_close(found, expected)
+    by_weight = [torch.autograd.grad(one.square().sum(), weight)[0] for one in (found, expected)]
+    torch.testing.assert_close(*by_weight, rtol=1e-4, atol=1e-4)

@@ -203,6 +203,26 @@ def test_tiles_equal_the_whole(
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_tiles_equal_the_whole_at_every_size(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(n: int) -> list[torch.Tensor]:
+        dna, text = (side[:n].clone().requires_grad_() for side in sides)
+        same = groups[:n] if n % 2 else None
+        loss = (
+            siglip_loss(dna, text, 10.0, -5.0, same=same) if name == "siglip" else clip_loss(dna, text, 20.0, same=same)
+        )
+        return [loss, *torch.autograd.grad(loss, (dna, text))]
+
+    sides = [torch.tensor(unit_rows(300, 6, seed)) for seed in (0, 1)]
+    groups = torch.tensor(np.random.default_rng(2).integers(0, 100, 300))
+    whole = [run(n) for n in range(2, 301)]
+    tiled(monkeypatch)
+    for n, expected in enumerate(whole, 2):
+        monkeypatch.setattr(tiles, "TILE", (40, 128, 299)[n % 3])
+        for found, one in zip(run(n), expected, strict=True):
+            torch.testing.assert_close(found, one, atol=1e-11, rtol=1e-11, msg=f"{n} genes")
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
 def test_gradients_of_tiles_are_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tiled(monkeypatch)
     leaves = [torch.tensor(unit_rows(6, 3, seed), requires_grad=True) for seed in (0, 1)]

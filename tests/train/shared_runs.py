@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from dnaclip._errors import InputError
-from dnaclip.models import ClipModel, PerturbationVaeConfig, Projector, ProjectorConfig
+from dnaclip.encoders import HyenaDna, HyenaDnaConfig
+from dnaclip.models import ClipModel, EncoderTower, PerturbationVaeConfig, Projector, ProjectorConfig
 from dnaclip.models._perturbation.cells import PerturbationCells
 from dnaclip.train import Batch, Feed, TrainConfig, fit_vae, train_clip
 from dnaclip.train import _loop as clip_loop
@@ -144,6 +145,24 @@ def clip(**options: Any) -> Result:
     return model.state_dict(), table(history) | {"callbacks": len(seen)}
 
 
+def clip_in_parts() -> Result:
+    """The same, with no more than five genes of each process inside the towers."""
+    return clip(config=replace(CLIP, micro_batch=5))
+
+
+def fine_tuned() -> Result:
+    """An encoder within a tower, embedded in parts."""
+    rng = np.random.default_rng(2)
+    encoder = HyenaDna(HyenaDnaConfig(d_model=8, n_layer=1, l_max=16))
+    dna = EncoderTower(encoder, Projector(ProjectorConfig(in_dim=8, out_dim=4)), fine_tune="full")
+    model = ClipModel({"dna": dna, "text": Projector(ProjectorConfig(in_dim=6, out_dim=4))})
+    tokens, texts = rng.integers(7, 11, (48, 12)).astype(np.uint8), rng.random((48, 6), dtype=np.float32)
+    inputs: dict[str, np.ndarray] = {"dna": tokens, "text": texts}
+    config = replace(CLIP, batch_size=16, max_epochs=2, micro_batch=5)
+    train, validation = Feed(inputs, rows=range(32)), Feed(inputs, rows=range(32, 48))
+    return model.state_dict(), table(train_clip(model, train, validation, config, device="cpu", progress=False))
+
+
 def dimmed(batch: Batch, generator: torch.Generator) -> Batch:
     (text,) = batch.inputs["text"]
     return replace(batch, inputs=batch.inputs | {"text": (text * torch.rand(len(text), 1, generator=generator),)})
@@ -176,6 +195,8 @@ def all_runs(folder: Path) -> Iterator[tuple[str, Result]]:
     yield "vae", vae()
     yield "hybrid", hybrid()
     yield "clip", clip()
+    yield "fine_tuned", fine_tuned()
+    yield "clip_in_parts", clip_in_parts()
     yield "resumed_vae", resumed(vae, CellFeed, folder / "vae.safetensors")
     yield "resumed_clip", resumed(clip, Feed, folder / "clip.safetensors")
     yield "refusals", refusals()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import torch
 
 from dnaclip._errors import InputError
 from dnaclip.train import Batch, Feed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def numbered(n: int, **options: object) -> Feed:
@@ -99,6 +103,27 @@ def test_takes_arrays_that_are_read_only_or_reversed() -> None:
     frozen.flags.writeable = False
     (batch,) = Feed({"dna": frozen, "text": values[::-1]}).in_order()
     assert torch.equal(batch.inputs["dna"][0], batch.inputs["text"][0].flip(0))
+
+
+def test_a_mapped_file_is_not_copied(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float16)
+    np.save(tmp_path / "vectors.npy", values)
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    feed = Feed({"dna": mapped, "text": mapped[:, :2]})
+    assert feed.inputs["dna"][0].data_ptr() == feed.inputs["text"][0].data_ptr() == mapped.ctypes.data
+    (batch,) = feed.epoch(seed=0, epoch=1, batch_size=40)
+    assert np.array_equal(batch.inputs["text"][0].numpy(), values[batch.rows.numpy(), :2].astype(np.float32))
+    batch.inputs["dna"][0].zero_()  # what is handed out is no longer the file
+    assert np.array_equal(np.load(tmp_path / "vectors.npy"), values)
+
+
+def test_large_values_are_finite() -> None:
+    # Their sum is infinite.
+    largest = {"dna": torch.full((3, 4), 6e4, dtype=torch.float16), "text": torch.full((3, 4), -3e38)}
+    assert len(Feed(largest)) == 3
+    largest["text"][1, 2] = float("inf")
+    with pytest.raises(InputError, match=r"1 rows of text\[0\] hold NaN or infinite values, for instance 1\."):
+        Feed(largest)
 
 
 def test_two_feeds_share_their_tensors() -> None:

@@ -73,7 +73,7 @@ def test_towers_of_several_tensors_and_genes_without_relatives() -> None:
         torch.testing.assert_close(parts[name], one, rtol=1e-4, atol=1e-6)
 
 
-def test_towers_never_see_more_than_a_part_while_they_learn(problem: Any) -> None:
+def test_towers_never_see_more_than_a_part(problem: Any) -> None:
     seen: dict[bool, list[int]] = {True: [], False: []}
 
     class Watched(ClipModel):
@@ -85,7 +85,7 @@ def test_towers_never_see_more_than_a_part_while_they_learn(problem: Any) -> Non
     problem.run(model, config=replace(problem.config, micro_batch=10, max_epochs=1))
     # 5 batches of 32 genes, each part forward and once more on the way back.
     assert sorted(seen[True]) == sorted([10, 10, 10, 2] * 2 * 5)
-    assert max(seen[False]) == 60
+    assert max(seen[False]) == 10
 
 
 def test_a_run_in_parts_equals_a_run_as_a_whole(problem: Any) -> None:

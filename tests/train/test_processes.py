@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from scipy import sparse
 
+from dnaclip.models import LOSSES, ClipModel, Projector, ProjectorConfig
 from dnaclip.models._seed import seeded
 from dnaclip.train import Feed
 from dnaclip.train._perturbation.feed import CellFeed
@@ -56,7 +57,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Any
     return results
 
 
-@pytest.mark.parametrize("name", ["vae", "hybrid", "clip"])
+@pytest.mark.parametrize("name", ["vae", "hybrid", "clip", "clip_in_parts", "fine_tuned"])
 def test_two_processes_come_to_what_one_comes_to(shared: Callable[[str], list[Any]], name: str) -> None:
     weights, numbers = RUNS[name]()
     (first, found), (second, also_found) = shared(name)
@@ -136,6 +137,35 @@ def test_shares_of_a_batch_of_genes_are_the_batch(weights: np.ndarray | None) ->
         assert torch.equal(torch.cat([part.inputs["dna"][0] for part in parts]), batch.inputs["dna"][0])
         assert batch.same is not None
         assert all(part.same is not None and torch.equal(part.same, batch.same) for part in parts)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("count", [2, 4])
+def test_mean_gradient_of_processes_is_that_of_the_batch(
+    loss: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs = {name: torch.randn(20, 6, generator=generator, dtype=torch.float64) for name in ("dna", "text")}
+    towers = {name: Projector(ProjectorConfig(in_dim=6, out_dim=4), seed=1) for name in inputs}
+    model = ClipModel(towers, loss=loss).double()
+    everyone = {name: tower(inputs[name]).detach() for name, tower in towers.items()}
+
+    def gradients(processes: Processes) -> list[torch.Tensor]:
+        gathered = iter(everyone.values())
+        monkeypatch.setattr(
+            torch.distributed,
+            "all_gather",
+            lambda parts, own: [part.copy_(one) for part, one in zip(parts, next(gathered).chunk(count), strict=True)],
+        )
+        share = processes.share(20)
+        own = model({name: (one[share],) for name, one in inputs.items()})
+        embeddings = {name: processes.gather(one).flatten(0, 1) for name, one in own.items()}
+        value = model.loss(embeddings, same=torch.arange(20) // 2, raw=inputs)
+        return [value.detach(), *torch.autograd.grad(value, list(model.parameters()))]
+
+    shares = zip(*(gradients(Processes(rank, count)) for rank in range(count)), strict=True)
+    for whole, found in zip(gradients(Processes()), shares, strict=True):
+        torch.testing.assert_close(torch.stack(found).mean(0), whole, rtol=1e-12, atol=1e-14)
 
 
 def test_alone_nothing_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:

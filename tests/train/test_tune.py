@@ -53,7 +53,7 @@ def test_the_best_trial_becomes_the_recipe(prepared: PreparedPairs, families: Fa
     assert (
         table[["accuracy@10", "nmi_dna", "ari_dna", "nmi_text", "ari_text"]]
         .apply(lambda one: one.between(-0.5, 1))
-        .all(None)
+        .all(axis=None)
     )
 
 

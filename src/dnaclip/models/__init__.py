@@ -6,6 +6,7 @@ from dnaclip.models._attention import NeighbourAttention
 from dnaclip.models._clip import ClipModel
 from dnaclip.models._dna_side import DnaSide, Memory
 from dnaclip.models._dnaclip import DnaClip
+from dnaclip.models._encoder_tower import EncoderTower
 from dnaclip.models._expression.config import EXPRESSION_LOSSES, ExpressionNetConfig
 from dnaclip.models._expression.intervals import Intervals, fit_intervals
 from dnaclip.models._expression.kernel_ridge import GeneRidge
@@ -13,6 +14,7 @@ from dnaclip.models._expression.losses import balanced_pearson, expression_loss
 from dnaclip.models._expression.net import ExpressionNet
 from dnaclip.models._folder import load_folder, save_folder
 from dnaclip.models._join import Gate, fit_gate, join_parts
+from dnaclip.models._lora import merge_lora
 from dnaclip.models._losses import LOSSES, clip_loss, multimodal_loss, siglip_loss, similarity_penalty
 from dnaclip.models._perturbation.baselines import (
     Additive,
@@ -40,6 +42,7 @@ __all__ = [
     "ClipModel",
     "DnaClip",
     "DnaSide",
+    "EncoderTower",
     "ExpressionNet",
     "ExpressionNetConfig",
     "Gate",
@@ -70,6 +73,7 @@ __all__ = [
     "list_pretrained",
     "load_folder",
     "load_pretrained",
+    "merge_lora",
     "multimodal_loss",
     "save_folder",
     "siglip_loss",

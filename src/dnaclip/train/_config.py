@@ -26,6 +26,8 @@ class TrainConfig:
         Stop after so many epochs without a lower validation loss; `None` never stops early.
     lr
         Highest learning rate of AdamW.
+    encoder_lr
+        The same for encoders that are fine-tuned (:class:`~dnaclip.models.EncoderTower`); `None` takes a tenth of `lr`.
     weight_decay
         Decay of weight matrices; biases, normalisation and the logit scale are left alone.
     warmup_epochs
@@ -59,6 +61,7 @@ class TrainConfig:
     max_epochs: int = 100
     patience: int | None = 10
     lr: float = 1e-3
+    encoder_lr: float | None = None
     weight_decay: float = 0.01
     warmup_epochs: float = 1.0
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -77,10 +80,10 @@ class TrainConfig:
             if not (value is None and optional) and (not isinstance(value, int) or value < low):
                 msg = f"TrainConfig: {name} must be a whole number of at least {low}{' or None' * optional}, got {value!r}."
                 raise InputError(msg)
-        for name in ("lr", "weight_decay", "warmup_epochs", "grad_clip"):
+        for name in ("lr", "encoder_lr", "weight_decay", "warmup_epochs", "grad_clip"):
             value = getattr(self, name)
-            above_zero = name in ("lr", "grad_clip")
-            if value is None and name == "grad_clip":
+            above_zero = name in ("lr", "encoder_lr", "grad_clip")
+            if value is None and name in ("encoder_lr", "grad_clip"):
                 continue
             if not (math.isfinite(value) and (value > 0 if above_zero else value >= 0)):
                 msg = f"TrainConfig: {name} must be a finite number {'above' if above_zero else 'of at least'} 0, got {value!r}."

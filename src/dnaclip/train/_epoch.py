@@ -72,8 +72,9 @@ def run_epoch(
     unread: list[tuple[Tensor, Tensor]] = []
     batches = feed.epoch(seed=state.seed, epoch=state.epoch, batch_size=config.batch_size, processes=processes)
     for step, batch in enumerate(batches):
+        rate = learning_rate(config, state.epoch - 1 + (step + 0.5) / steps)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, state.epoch - 1 + (step + 0.5) / steps)
+            group["lr"] = rate * group["share_of_lr"]
         # Genes are told apart from all others of the batch, also from those that another process embeds.
         embeddings = {name: processes.gather(own).flatten(0, 1) for name, own in wrapped(batch.inputs).items()}
         loss = model.loss(embeddings, same=batch.same, raw=_raw(model, batch, processes))

@@ -78,7 +78,7 @@ def train_folder(
     resume
         Go on from the checkpoint of an interrupted run with the same settings.
     log
-        CSV file that holds the history, with a row more after each epoch.
+        CSV file or folder for the history, as in :func:`train_clip`.
     progress
         Whether to show progress bars.
 
@@ -168,10 +168,9 @@ def read_pairs(path: Path) -> tuple[pd.DataFrame, np.ndarray, int, str]:
 
 
 def read_vectors(path: Path, n_rows: int) -> np.ndarray:
-    """Read the vectors of the texts, float32 (n_rows, d)."""
+    """Map the vectors of the texts, (n_rows, d), so that only what is used of them comes into memory."""
     try:
-        with path.open("rb") as file:
-            vectors = np.lib.format.read_array(file, allow_pickle=False)
+        vectors = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError) as error:
         msg = f"{str(path)!r} cannot be read as a NumPy file (.npy) of numbers ({error})."
         raise InputError(msg) from error
@@ -181,4 +180,4 @@ def read_vectors(path: Path, n_rows: int) -> np.ndarray:
             "of numbers per row of the table, in its order."
         )
         raise InputError(msg)
-    return vectors.astype(np.float32)
+    return vectors

@@ -15,7 +15,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dnaclip._errors import TrainingError
-from dnaclip._files import write_atomic
 from dnaclip._validate import as_generator, torch_seed
 from dnaclip.models import ClipModel
 from dnaclip.models._seed import mix_seed, seeded
@@ -23,8 +22,9 @@ from dnaclip.train._checkpoint import RunState, load_checkpoint, locked, restore
 from dnaclip.train._config import TrainConfig
 from dnaclip.train._epoch import check_finite, run_epoch
 from dnaclip.train._evaluate import embed_feed, validation_loss
+from dnaclip.train._log import open_log
 from dnaclip.train._processes import check_alike, launch
-from dnaclip.train._setup import check_fit, load_weights, set_up
+from dnaclip.train._setup import check_fit, encoder_weights, load_weights, set_up
 
 if TYPE_CHECKING:
     import os
@@ -118,7 +118,9 @@ def train_clip(
     resume
         Go on from `checkpoint` when it is there. Without it a checkpoint that is there already is an error.
     log
-        CSV file that holds the history, with a row more after each epoch; replaced when it is there. `None` writes nothing.
+        File that holds the history, with a row more after each epoch, if the name ends in `.csv`. Any other name is a folder
+        that gets `history.csv` and events for TensorBoard (`pip install 'dnaclip[tensorboard]'`). What is there is replaced;
+        `None` writes nothing.
     callbacks
         Called after each epoch as `callback(model, row)`; may add numbers to the row of the history.
     progress
@@ -132,6 +134,8 @@ def train_clip(
     ------
     InputError
         Settings, data, model and checkpoint do not fit together; raised before anything is trained or written.
+    MissingDependencyError
+        `log` is a folder, and tensorboard is not installed.
     TrainingError
         A loss is NaN or infinite, or the device's memory is full. The model has its best weights so far.
 
@@ -165,6 +169,8 @@ def train_clip(
         data = {}
         if path is not None or processes.count > 1:
             data = {"training data": train.fingerprint(), "validation data": validation.fingerprint()}
+            if weights_of_encoders := encoder_weights(model):
+                data["trained encoder weights"] = str(sum(one.requires_grad for one in weights_of_encoders))
         if path is not None and path.exists():
             state, weights, moments = load_checkpoint(
                 path, seed=None if rng is None else seed, config=config, data=data
@@ -187,7 +193,10 @@ def train_clip(
             disable=not (progress and fabric.is_global_zero),
         )
         try:
-            with bar:
+            with (
+                bar,
+                open_log(Path(log) if log is not None and fabric.is_global_zero else None, state.epoch) as write_log,
+            ):
                 while not state.finished(config):
                     row: dict[str, float] = {"epoch": state.epoch}
                     if state.epoch > 0:  # epoch 0 only measures the untrained model
@@ -203,10 +212,11 @@ def train_clip(
                     row = _validate(fabric, model, wrapped, validation, config, state, row, callbacks)
                     bar.set_postfix(epoch=state.epoch, validation=f"{row['validation_loss']:.4f}")
                     state.epoch += 1
+                    write_log(
+                        state.rows
+                    )  # before the checkpoint: a run that is killed between them writes the row again
                     if path is not None and fabric.is_global_zero:
                         save_checkpoint(path, state, model, optimizer, config=config, data=data)
-                    if log is not None and fabric.is_global_zero:
-                        write_atomic(log, pd.DataFrame(state.rows).to_csv(index=False).encode())
         except torch.OutOfMemoryError as error:
             msg = (
                 f"The memory of {target} is full in epoch {state.epoch} with batch_size={config.batch_size} and "
@@ -237,7 +247,9 @@ def _validate(
     """Measure the model, return the whole row of the history, and keep the weights when they are the best so far."""
     if fabric.is_global_zero:
         same = None if feed.same is None else feed.same[feed.rows]
-        loss = validation_loss(model, embed_feed(wrapped, feed), same=same, block=config.validation_block)
+        # As many genes at a time as in training, where they fit into memory.
+        embeddings = embed_feed(wrapped, feed, batch_size=min(config.micro_batch or config.batch_size, 4096))
+        loss = validation_loss(model, embeddings, same=same, block=config.validation_block)
         row |= {"validation_loss": loss, "logit_scale": model.logit_scale.item()}
     # What the first process measured holds for all, so that they stop at the same epoch, whatever their last bits are.
     row = fabric.broadcast(row)

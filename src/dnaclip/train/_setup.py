@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dnaclip._errors import InputError, examples
+from dnaclip.models import EncoderTower
+from dnaclip.train._checkpoint import check_place
 from dnaclip.train._parts import InParts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lightning_fabric import Fabric
@@ -20,20 +23,39 @@ if TYPE_CHECKING:
     from dnaclip.train._feed import Feed
     from dnaclip.train._processes import Processes
 
-__all__ = ["check_fit", "load_weights", "set_up"]
+__all__ = ["check_fit", "encoder_weights", "load_weights", "set_up"]
 
 
 def set_up(model: ClipModel, config: TrainConfig, fabric: Fabric) -> tuple[Any, Any]:
     """Move the model to the device and make its optimiser, and what averages gradients over processes."""
     model.to(fabric.device)
-    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [one for one in learned if one.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [one for one in learned if one.ndim < 2], "weight_decay": 0.0},
-    ]
+    of_encoders = encoder_weights(model)
+    others = [parameter for parameter in model.parameters() if parameter not in of_encoders]
+    encoder_share = 0.1 if config.encoder_lr is None else config.encoder_lr / config.lr
+    # The encoder has been trained before, so it takes smaller steps than what is new.
+    groups = [*_groups(others, config, 1.0), *_groups(of_encoders, config, encoder_share)]
     optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
     whole = model if config.micro_batch is None else InParts(model, config.micro_batch)
     return fabric.setup(whole, optimizer)
+
+
+def encoder_weights(model: ClipModel) -> dict[torch.nn.Parameter, None]:
+    """Weights of the encoders within the towers, trained or not, in a fixed order, by which a checkpoint knows them again."""
+    encoders = [one.encoder for one in model.modules() if isinstance(one, EncoderTower)]
+    return dict.fromkeys(weight for encoder in encoders for weight in encoder.parameters())
+
+
+def _groups(parameters: Iterable[torch.nn.Parameter], config: TrainConfig, share: float) -> list[dict[str, Any]]:
+    """Split what is trained into matrices, whose weights decay, and the rest."""
+    learned = [parameter for parameter in parameters if parameter.requires_grad]
+    return [
+        {
+            "params": [one for one in learned if one.ndim >= 2],
+            "weight_decay": config.weight_decay,
+            "share_of_lr": share,
+        },
+        {"params": [one for one in learned if one.ndim < 2], "weight_decay": 0.0, "share_of_lr": share},
+    ]
 
 
 def check_fit(
@@ -63,14 +85,9 @@ def check_fit(
         msg = f"precision='bf16-mixed' needs a CUDA device, and this run is on {device}. Use precision='32-true'."
     elif not any(parameter.requires_grad for parameter in model.parameters()):
         msg = "No parameter of the model can be trained: requires_grad is False for all of them."
-    elif checkpoint is None and resume:
-        msg = "resume=True needs the file to go on from: give checkpoint."
-    elif checkpoint is not None and checkpoint.exists() and not resume:
-        msg = f"{str(checkpoint)!r} is there already. Use resume=True to go on from it, or delete it to start afresh."
-    elif checkpoint is not None and not checkpoint.parent.is_dir():
-        msg = f"There is no folder {str(checkpoint.parent)!r} for the checkpoint. Make it first."
     if msg is not None:
         raise InputError(msg)
+    check_place(checkpoint, resume=resume)
 
 
 def load_weights(model: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,19 +13,25 @@ from tqdm.auto import tqdm
 from dnaclip._device import resolve_device
 from dnaclip._errors import InputError
 from dnaclip._validate import check_choice, check_count
-from dnaclip.encoders._hyenadna.batches import Piece, batches, pieces
+from dnaclip.encoders._hyenadna.batches import batches
 from dnaclip.encoders._hyenadna.filters import SpectrumCache
 from dnaclip.encoders._hyenadna.network import HyenaDna, HyenaDnaConfig
-from dnaclip.encoders._hyenadna.tokens import PAD, SPECIAL_TOKENS, UNKNOWN, SpecialTokens, n_special, tokenize
+from dnaclip.encoders._hyenadna.tokens import (
+    SPECIAL_TOKENS,
+    SpecialTokens,
+    check_sequences,
+    n_special,
+    padded,
+    tokenize,
+)
 from dnaclip.encoders._hyenadna.weights import load_hyenadna
+from dnaclip.encoders._pieces import Piece, halved, pieces
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
 __all__ = ["HyenaDnaEncoder"]
-
-logger = logging.getLogger(__name__)
 
 Precision = Literal["32-true", "bf16-mixed"]
 PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
@@ -150,7 +155,7 @@ class HyenaDnaEncoder:
         row = {sequence: i for i, sequence in enumerate(distinct)}
         sums = np.zeros((len(distinct), self.dimension))
         todo = batches(
-            pieces([len(s) for s in distinct], self.piece_length),
+            pieces([len(s) for s in distinct], self.piece_length, even=False),
             bases=self._bases,
             n_special=n_special(self.special_tokens),
         )
@@ -160,53 +165,34 @@ class HyenaDnaEncoder:
                 try:
                     vectors = self._sums(batch, distinct)
                 except torch.OutOfMemoryError:
-                    todo.extend(self._halved(batch))
+                    todo += self._halved(batch)
                     continue
                 for piece, vector in zip(batch, vectors, strict=True):
-                    sums[piece.sequence] += vector
+                    sums[piece.string] += vector
                 bar.update(sum(map(len, batch)))
         means = sums / np.array([len(s) for s in distinct], dtype=float).reshape(-1, 1)
         return means.astype(np.float32)[[row[sequence] for sequence in sequences]]
 
     def check(self, sequences: Sequence[str]) -> None:
         """Raise for sequences that :meth:`encode` would refuse."""
-        if isinstance(sequences, str):
-            msg = "sequences is a single string. Pass a list with one string a sequence: [sequence]."
-            raise InputError(msg)
-        for i, sequence in enumerate(sequences):
-            if not isinstance(sequence, str) or not sequence:
-                msg = f"Sequence {i} is {sequence!r}; it must be a string of at least one base. Drop it or give its bases."
-                raise InputError(msg)
-            if np.mean(tokenize(sequence[:1000]) == UNKNOWN) > 0.5:
-                msg = f"Sequence {i} does not look like DNA: {sequence[:40]!r}. HyenaDNA knows A, C, G, T and N; write RNA with T."
-                raise InputError(msg)
+        check_sequences(sequences)
 
     @torch.inference_mode()
     def _sums(self, batch: list[Piece], sequences: list[str]) -> np.ndarray:
         """Sum over bases of the hidden states, one row a piece."""
-        rows = [tokenize(sequences[p.sequence][p.start : p.stop], self.special_tokens) for p in batch]
-        # Padding stands on the right, where a causal model does not see it.
-        tokens = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int32)
-        for i, found in enumerate(rows):
-            tokens[i, : len(found)] = found
+        rows = [tokenize(sequences[p.string][p.start : p.stop], self.special_tokens) for p in batch]
+        tokens = torch.from_numpy(padded(rows)).int()
         first = 1 if self.special_tokens == "cls_sep" else 0
         last = first + torch.tensor([len(p) for p in batch], device=self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed"):
-            hidden = self._network(torch.from_numpy(tokens).to(self._device), self._cache)
+            hidden = self._network(tokens.to(self._device), self._cache)
         return _masked_sum(hidden.float(), first, last).double().cpu().numpy()
 
     def _halved(self, batch: list[Piece]) -> list[list[Piece]]:
-        if len(batch) == 1:
-            msg = (
-                f"{self._device} has not enough memory for a piece of {len(batch[0])} bases. "
-                f"Give piece_length={max(len(batch[0]) // 2, 1)}, precision='bf16-mixed', or device='cpu'."
-            )
-            raise InputError(msg)
-        torch.cuda.empty_cache()
-        self._bases = max(self._bases // 2, 1)
-        logger.warning("%s is out of memory: going on with %d bases at once.", self._device, self._bases)
-        middle = len(batch) // 2
-        return [batch[:middle], batch[middle:]]
+        shorter = max(len(batch[0]) // 2, 1)
+        advice = f"Give piece_length={shorter}, precision='bf16-mixed', or device='cpu'."
+        halves, self._bases = halved(batch, self._bases, device=self._device, unit="bases", advice=advice)
+        return halves
 
 
 def _masked_sum(hidden: Tensor, first: int, last: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ N_FEATURES = 5
 TARGET, SLOWEST, FASTEST = 0.01, 1.5, 0.3
 SHIFT = 0.05
 BLOCK = 1 << 16  # positions at once, so that the hidden layers of a filter of 1,000,000 taps stay small
+TRANSFORMED = 1 << 27  # numbers at once: the transforms of 256 channels of 1,000,000 bases would be 6 GB
 
 
 class Positions(nn.Module):
@@ -86,7 +87,12 @@ def fft_length(length: int) -> int:
 
 def long_convolution(v: Tensor, spectrum: Tensor, n: int) -> Tensor:
     """Causal convolution of v (..., d, length) with the filters whose transform of length `n` is `spectrum`."""
-    return torch.fft.irfft(torch.fft.rfft(v, n=n) * spectrum, n=n)[..., : v.shape[-1]]
+    channels = TRANSFORMED // max(n * math.prod(v.shape[:-2]), 1) or 1
+    if channels >= len(spectrum):
+        return torch.fft.irfft(torch.fft.rfft(v, n=n) * spectrum, n=n)[..., : v.shape[-1]]
+    parts = zip(v.split(channels, dim=-2), spectrum.split(channels), strict=True)
+    # Copied, so that what is behind the end of the sequence is not kept.
+    return torch.cat([long_convolution(part, of, n).contiguous() for part, of in parts], dim=-2)
 
 
 class SpectrumCache:

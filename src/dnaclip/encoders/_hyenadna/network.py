@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from dnaclip._errors import InputError
 from dnaclip._validate import as_generator, torch_seed
 from dnaclip.encoders._hyenadna.filters import LongFilter, Positions, SpectrumCache, fft_length, long_convolution
+from dnaclip.encoders._hyenadna.tokens import check_sequences, padded, tokenize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
 __all__ = ["HyenaDna", "HyenaDnaConfig"]
@@ -58,6 +62,11 @@ class HyenaDna(nn.Module):
     rng
         What they are drawn with; PyTorch's global random state stays as it was.
 
+    Attributes
+    ----------
+    gradient_checkpointing
+        Set to true, training keeps only what goes between the layers, and computes the rest again on the way back.
+
     References
     ----------
     Nguyen et al., HyenaDNA: Long-Range Genomic Sequence Modeling at Single Nucleotide Resolution, NeurIPS 2023.
@@ -74,6 +83,7 @@ class HyenaDna(nn.Module):
     def __init__(self, config: HyenaDnaConfig, *, rng: int | np.random.Generator | None = 0) -> None:
         super().__init__()
         self.config = config
+        self.gradient_checkpointing = False
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(as_generator(rng)))
             self._build(config)
@@ -98,8 +108,43 @@ class HyenaDna(nn.Module):
         cache = cache or SpectrumCache(0)  # keeps nothing: the weights may change between calls
         hidden = self.embedding(tokens)
         for layer in self.layers:
-            hidden = layer(hidden, self.positions, cache)
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                hidden = checkpoint(layer, hidden, self.positions, cache, use_reentrant=False)
+            else:
+                hidden = layer(hidden, self.positions, cache)
         return self.norm(hidden)
+
+    def tokenize(self, sequences: Sequence[str], *, length: int | None = None) -> Tensor:
+        """Tokens of the first `length` bases of each sequence, as training needs them.
+
+        Parameters
+        ----------
+        sequences
+            One string each. Lower case counts as upper case.
+        length
+            Bases at most; `None` takes whole sequences, as far as the model can read.
+
+        Returns
+        -------
+        uint8 (n, longest), padded on the right.
+
+        Raises
+        ------
+        InputError
+            A sequence is empty, not a string, or does not look like DNA, or `length` is more than the model can read.
+
+        Examples
+        --------
+        >>> from dnaclip.encoders import HyenaDna, HyenaDnaConfig
+        >>> HyenaDna(HyenaDnaConfig(d_model=8, n_layer=2, l_max=64)).tokenize(["ACGTACGT", "TTT"], length=4)
+        tensor([[ 7,  8,  9, 10],
+                [10, 10, 10,  4]], dtype=torch.uint8)
+        """
+        if length is not None and not 1 <= length <= self.config.l_max:
+            msg = f"length={length}: this model reads 1 to {self.config.l_max} tokens."
+            raise InputError(msg)
+        check_sequences(sequences)
+        return torch.from_numpy(padded([tokenize(one[: length or self.config.l_max]) for one in sequences]))
 
 
 class Layer(nn.Module):
@@ -133,9 +178,13 @@ class HyenaOperator(nn.Module):
 
     def forward(self, x: Tensor, positions: Positions, cache: SpectrumCache) -> Tensor:
         # Channels before positions from here on, as the transform wants them; the product brings them there for nothing.
-        weight = self.in_proj.weight.expand(len(x), -1, -1)
-        u = torch.baddbmm(self.in_proj.bias[:, None], weight, x.mT).to(x.dtype)
+        if type(self.in_proj) is nn.Linear:
+            weight = self.in_proj.weight.expand(len(x), -1, -1)
+            u = torch.baddbmm(self.in_proj.bias[:, None], weight, x.mT).to(x.dtype)
+        else:  # an adapter around the layer, which must be called
+            u = self.in_proj(x).mT.contiguous().to(x.dtype)
         x0, x1, v = self._short(u).chunk(3, dim=1)
+        del u  # 3 GB of 1,000,000 bases
         v = v * x1
         n = fft_length(v.shape[-1])
         y = long_convolution(v, cache.spectrum(self.index, self.long_filter, positions, n), n)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-__all__ = ["PAD", "SPECIAL_TOKENS", "UNKNOWN", "SpecialTokens", "n_special", "tokenize"]
+from dnaclip._errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "PAD",
+    "SPECIAL_TOKENS",
+    "UNKNOWN",
+    "SpecialTokens",
+    "check_sequences",
+    "n_special",
+    "padded",
+    "tokenize",
+]
 
 SpecialTokens = Literal["none", "sep", "cls_sep"]
 SPECIAL_TOKENS: tuple[SpecialTokens, ...] = ("none", "sep", "cls_sep")
@@ -48,3 +62,25 @@ def tokenize(sequence: str, special_tokens: SpecialTokens = "none") -> np.ndarra
 def n_special(special_tokens: SpecialTokens) -> int:
     """How many tokens `special_tokens` adds."""
     return SPECIAL_TOKENS.index(special_tokens)
+
+
+def padded(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Put rows of tokens together, uint8 (n, longest). Padding stands on the right, where a causal model does not see it."""
+    tokens = np.full((len(rows), max(map(len, rows), default=0)), PAD, dtype=np.uint8)
+    for i, row in enumerate(rows):
+        tokens[i, : len(row)] = row
+    return tokens
+
+
+def check_sequences(sequences: Sequence[str]) -> None:
+    """Raise for what is no list of DNA."""
+    if isinstance(sequences, str):
+        msg = "sequences is a single string. Pass a list with one string a sequence: [sequence]."
+        raise InputError(msg)
+    for i, sequence in enumerate(sequences):
+        if not isinstance(sequence, str) or not sequence:
+            msg = f"Sequence {i} is {sequence!r}; it must be a string of at least one base. Drop it or give its bases."
+            raise InputError(msg)
+        if np.mean(tokenize(sequence[:1000]) == UNKNOWN) > 0.5:
+            msg = f"Sequence {i} does not look like DNA: {sequence[:40]!r}. HyenaDNA knows A, C, G, T and N; write RNA with T."
+            raise InputError(msg)
