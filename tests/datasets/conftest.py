@@ -28,11 +28,16 @@ class Server:
     url: str = ""
     routes: dict[str, list[Answer]] = field(default_factory=dict)
     gets: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Of files that were put as bytes, for questions without fetching."""
+    heads: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
     def put(self, path: str, *answers: Answer | bytes) -> str:
         """Set the answers of a path; bytes are sent as they are. Returns its address."""
         self.routes[path] = [self.good(answer) if isinstance(answer, bytes) else answer for answer in answers]
+        if isinstance(answers[-1], bytes):
+            self.sizes[path] = len(answers[-1])
         return self.url + path
 
     def good(self, body: bytes, *, after: float = 0) -> Answer:
@@ -94,6 +99,12 @@ def server() -> Iterator[Server]:
                 answer(self)
             except ConnectionError:
                 self.close_connection = True
+
+        def do_HEAD(self) -> None:
+            state.heads.append(self.path)
+            self.send_response(200 if self.path in state.sizes else 404)
+            self.send_header("Content-Length", str(state.sizes.get(self.path, 9)))
+            self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from dnaclip.cli import app
 from dnaclip.datasets._expected import BsdSum
 from dnaclip.datasets._genomes import fetch
 from dnaclip.datasets._genomes.species import choose_species, load_species
+from dnaclip.datasets._transfer import ask_size
 from dnaclip.errors import DownloadError, InputError
 
 if TYPE_CHECKING:
@@ -294,8 +296,53 @@ def test_the_room_needed_is_said_before_and_too_little_is_refused(
     ):
         world.build()
     assert "7 of 7 files are to be fetched" in caplog.text
-    assert "and 2 whose size is not published" in caplog.text
     assert not [path for path in world.server.gets if path.endswith(".gz")]
+
+
+def test_sizes_that_nobody_publishes_are_asked_for(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("Bio")
+    caplog.set_level("INFO", logger="dnaclip")
+    unpublished = [
+        f"/ncbi/gene/DATA/{name}.gz" for name in ("GENE_INFO/Fungi/Saccharomyces_cerevisiae.gene_info", "gene_summary")
+    ]
+    world.server.sizes |= dict.fromkeys(unpublished, 3_000_000)
+    world.build()
+    # Published are blocks of 1024 bytes for the genomes, and bytes for UniProt.
+    assert re.search(
+        r"7 of 7 files are to be fetched: 6\.0 MB\. About 0\.0 MB will be written\. There is room", caplog.text
+    )
+    assert sorted(world.server.heads) == sorted(unpublished)
+    caplog.clear()
+    world.build()
+    assert "0 of 7 files are to be fetched: 0.0 MB." in caplog.text
+
+
+def test_a_server_that_says_no_size_is_no_hindrance(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("Bio")
+    caplog.set_level("INFO", logger="dnaclip")
+    del world.server.sizes["/ncbi/gene/DATA/gene_summary.gz"]
+    world.build("Saccharomyces cerevisiae")
+    assert "5 of 5 files are to be fetched: 0.0 MB, and 1 whose size nobody says." in caplog.text
+
+
+def test_the_size_of_a_file_is_asked_of_folders_and_servers(world: World, tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(b"abc")
+    assert ask_size(tmp_path / "a.gz") == 3
+    assert ask_size(tmp_path / "b.gz") is None
+    assert ask_size(world.server.put("/a.gz", b"abcd")) == 4
+    assert ask_size(f"{world.server.url}/b.gz") is None
+    assert ask_size("http://127.0.0.1:9/a.gz") is None
+
+
+def test_offline_no_server_is_asked(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DNACLIP_OFFLINE", "1")
+    file = fetch.Located("ncbi_summary", "ncbi/gene_summary.gz", f"{world.server.url}/gene_summary.gz", None)
+    caplog.set_level("INFO", logger="dnaclip")
+    assert fetch.check_room([file], at_once=1) == 0
+    assert "1 of 1 files are to be fetched: 0.0 MB, and 1 whose size nobody says." in caplog.text
+    assert world.server.heads == []
 
 
 def test_a_missing_species_and_a_missing_assembly_are_explained(world: World) -> None:

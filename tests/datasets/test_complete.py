@@ -390,7 +390,7 @@ def test_command_complete_table(ensembl, shipped, tmp_path, monkeypatch):
     result = CliRunner().invoke(app, [*arguments, "--release", "99"])
     assert result.exit_code == 1
     assert "Error: 'CHECKSUMS' could not be fetched" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 2, "what is wrong, and where to look"
 
 
 def test_commands_fetch(files, server, cache):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from dnaclip.datasets import _expected
 from dnaclip.datasets._expected import BsdSum, Expected
 
 
@@ -25,6 +29,27 @@ def test_bsd_sum_is_its_definition(data):
     digest = BsdSum()
     digest.update(data)
     assert digest.hexdigest() == f"{bsd_sum(data):05d}"
+
+
+@settings(max_examples=50, deadline=None)
+@given(pieces=st.lists(st.binary(max_size=3000), max_size=4), plain=st.integers(0, 6000))
+def test_bsd_sum_is_its_definition_compiled_or_not(pieces, plain):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_expected, "WORTH_COMPILING", plain)
+        digest = BsdSum()
+        for piece in pieces:
+            digest.update(piece)
+    assert digest.hexdigest() == f"{bsd_sum(b''.join(pieces)):05d}"
+
+
+def test_bsd_sum_needs_no_compiler(monkeypatch):
+    monkeypatch.setattr(_expected, "WORTH_COMPILING", 0)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    _expected._compiled.cache_clear()
+    digest = BsdSum()
+    digest.update(b"dnaclip")
+    _expected._compiled.cache_clear()
+    assert digest.hexdigest() == "61654"
 
 
 def test_bsd_sum_in_pieces():

@@ -30,9 +30,13 @@ def test_list() -> None:
     assert (table["licence"] != "").all()
     assert table.loc["composition", "dimension"] == CompositionEncoder().dimension
     for name in table.index[table.index.str.startswith("nucleotide-transformer")]:
-        assert table.loc[name, "licence"] == "CC-BY-NC-SA-4.0"
+        licence = "InstaDeep, non-commercial" if "-v3-" in name else "CC-BY-NC-SA-4.0"
+        assert table.loc[name, "licence"] == licence
         assert "Not for commercial use" in str(table.loc[name, "note"])
     assert "trust_remote_code='zhihan1996/DNABERT-2-117M'" in str(table.loc["dnabert-2", "note"])
+    named = ["enformer", "caduceus-ph", "caduceus-ps", "nucleotide-transformer-v3-8m", "nucleotide-transformer-v3-650m"]
+    assert table.loc[named, "dimension"].tolist() == [3072, 256, 512, 256, 1536]
+    assert "mamba-ssm" in str(table.loc["caduceus-ph", "note"])
 
 
 def test_every_name_has_a_maker_and_its_files_are_registered() -> None:
@@ -52,20 +56,36 @@ def test_every_name_has_a_maker_and_its_files_are_registered() -> None:
 def test_names_make_encoders_with_options(monkeypatch: pytest.MonkeyPatch) -> None:
     made: dict[str, Any] = {}
 
-    def make(extra: int, model: str = "", name: str = "", path: str = "", member: str | None = None) -> None:
-        given = {"extra": extra, "model": model, "name": name, "path": path, "member": member}
+    def make(
+        extra: int,
+        model: str = "",
+        name: str = "",
+        path: str = "",
+        member: str | None = None,
+        max_tokens: int = 0,
+        multiple_of: int = 0,
+    ) -> None:
+        given: dict[str, Any] = {"extra": extra, "model": model, "name": name, "path": path, "member": member}
+        given.update(max_tokens=max_tokens, multiple_of=multiple_of)
         made.update({key: value for key, value in given.items() if value})
 
     for maker in {entry.maker for entry in catalogue().values()}:
         monkeypatch.setattr(dnaclip.encoders, maker, make, raising=False)
     monkeypatch.setattr("dnaclip.datasets._fetch.fetch", lambda name: f"fetched {name}")
-    expected = {
+    expected: dict[str, dict[str, Any]] = {
         "hyenadna-large-1m": {"model": "hyenadna-large-1m"},
         "esm2-650m": {"model": "facebook/esm2_t33_650M_UR50D", "name": "esm2-650m"},
         "nucleotide-transformer-v2-50m": {
             "model": "InstaDeepAI/nucleotide-transformer-v2-50m-multi-species",
             "name": "nucleotide-transformer-v2-50m",
         },
+        "nucleotide-transformer-v3-8m": {
+            "model": "InstaDeepAI/NTv3_8M_pre",
+            "name": "nucleotide-transformer-v3-8m",
+            "max_tokens": 131072,
+            "multiple_of": 128,
+        },
+        "enformer": {"model": "EleutherAI/enformer-official-rough"},
         "evo2-7b": {"model": "evo2_7b"},
         "text-embedding-3-large": {"model": "text-embedding-3-large"},
         "genept-ada": {
@@ -79,7 +99,7 @@ def test_names_make_encoders_with_options(monkeypatch: pytest.MonkeyPatch) -> No
     for name, options in expected.items():
         made.clear()
         dnaclip.encoders.load(name, extra=1)
-        assert made == {**options, "extra": 1}
+        assert made == dict(options, extra=1)
 
 
 def test_hyenadna_is_fetched_and_trusted_at_first_use(

@@ -14,6 +14,7 @@ import torch
 from dnaclip._errors import DownloadError, InputError, MissingDependencyError
 from dnaclip.encoders import HuggingFaceEncoder
 from dnaclip.encoders._huggingface import loading
+from dnaclip.encoders._huggingface.encoder import _takes_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +104,63 @@ def test_text_is_left_as_it_is(tiny_models: Models) -> None:
     encoder.check(["ACGT"])
 
 
+def test_a_loaded_model_is_read_as_from_its_folder(tiny_models: Models) -> None:
+    from transformers import AutoModel, AutoTokenizer, BertForMaskedLM
+
+    folder = tiny_models("bert")
+    expected = HuggingFaceEncoder(folder, device="cpu").encode(SEQUENCES)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        encoder = HuggingFaceEncoder(AutoModel.from_pretrained(folder), tokenizer=tokenizer, device="cpu")
+        masked = BertForMaskedLM(encoder._network.config)
+    assert encoder.name == "BertModel"
+    np.testing.assert_allclose(encoder.encode(SEQUENCES), expected, atol=1e-6)
+    masked.bert.load_state_dict(encoder._network.state_dict(), strict=False)  # but for the pooler
+    headed = HuggingFaceEncoder(masked, tokenizer=tokenizer, device="cpu", name="mine")
+    assert headed.name == "mine"
+    np.testing.assert_allclose(headed.encode(SEQUENCES), expected, atol=1e-6)
+    with pytest.raises(InputError, match="come with its tokenizer: got BertForMaskedLM and tokenizer=NoneType"):
+        HuggingFaceEncoder(masked)
+    with pytest.raises(InputError, match="must be one of transformers, with a config.*got Identity"):
+        HuggingFaceEncoder(torch.nn.Identity(), tokenizer=tokenizer)
+
+
+def test_a_model_without_a_mask_never_sees_the_padding_of_others(
+    tiny_models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = HuggingFaceEncoder(tiny_models("bert"), device="cpu")
+    widths, whole = [], encoder._network.forward
+
+    def maskless(input_ids: torch.Tensor) -> Any:
+        assert (input_ids != encoder._tokenizer.pad_token_id).all()
+        widths.append(len(input_ids))
+        return whole(input_ids=input_ids)
+
+    monkeypatch.setattr(encoder._network, "forward", maskless)
+    encoder._masks = _takes_mask(encoder._network)
+    expected = HuggingFaceEncoder(tiny_models("bert"), device="cpu").encode(SEQUENCES)
+    np.testing.assert_allclose(encoder.encode(SEQUENCES), expected, atol=1e-5)
+    assert len(widths) > 1
+
+
+def test_padding_to_a_multiple_changes_nothing(tiny_models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = HuggingFaceEncoder(tiny_models("bert"), device="cpu", multiple_of=8)
+    widths, whole = set(), encoder._hidden
+
+    def hidden(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        widths.add(ids.shape[1] % 8)
+        return whole(ids, mask)
+
+    monkeypatch.setattr(encoder, "_hidden", hidden)
+    expected = HuggingFaceEncoder(tiny_models("bert"), device="cpu").encode(SEQUENCES)
+    np.testing.assert_allclose(encoder.encode(SEQUENCES), expected, atol=1e-5)
+    assert widths == {0}
+    assert encoder.settings["multiple_of"] == 8
+    monkeypatch.setattr(encoder, "_hidden", lambda ids, mask: whole(ids, mask)[:, ::8])
+    with pytest.raises(InputError, match="has 1 states for 8 tokens.*choose another layer"):
+        encoder.encode(["ACGT"])
+
+
 def test_no_strings_give_no_rows(tiny_models: Models) -> None:
     assert HuggingFaceEncoder(tiny_models("bert"), device="cpu").encode([]).shape == (0, 32)
 
@@ -151,6 +209,7 @@ def test_other_strings_are_refused(tiny_models: Models, strings: Any, message: s
         ({"kind": "rna"}, "kind='rna' is not known"),
         ({"precision": "8"}, "precision='8' is not known"),
         ({"max_tokens": 0}, "max_tokens must be a whole number"),
+        ({"multiple_of": 0}, "multiple_of must be a whole number"),
         ({"max_tokens": 33}, "max_tokens=33, but .* reads at most 32 tokens"),
         ({"max_tokens": 2}, "leaves no room beside the 2 special tokens"),
         ({"layer": 3}, "has 2 layers, so -2-1 to 2"),

@@ -14,9 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dnaclip.encoders import HyenaDna, HyenaDnaConfig, HyenaDnaEncoder, load_hyenadna, save_hyenadna
-from dnaclip.encoders._hyenadna.batches import batches, pieces
+from dnaclip.encoders._hyenadna import filters
+from dnaclip.encoders._hyenadna.batches import batches
 from dnaclip.encoders._hyenadna.filters import SpectrumCache, fft_length
 from dnaclip.encoders._hyenadna.tokens import tokenize
+from dnaclip.encoders._pieces import pieces
 from dnaclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -339,9 +341,10 @@ def test_fourier_lengths_fit_and_are_few() -> None:
 
 def test_pieces_cover_every_base_once() -> None:
     lengths = [10, 3, 25]
-    cut = pieces(lengths, 10)
+    cut = pieces(lengths, 10, even=False)
+    assert [len(piece) for piece in cut] == [3, 5, 10, 10, 10]
     for i, length in enumerate(lengths):
-        own = sorted((p.start, p.stop) for p in cut if p.sequence == i)
+        own = sorted((p.start, p.stop) for p in cut if p.string == i)
         assert own[0][0] == 0
         assert own[-1][1] == length
         assert all(a[1] == b[0] for a, b in zip(own, own[1:], strict=False))
@@ -362,3 +365,19 @@ def test_the_cache_keeps_to_its_limit(encoder: HyenaDnaEncoder) -> None:
     assert cache_.spectrum(0, filter_, network.positions, 64) is not first
     with pytest.raises(InputError, match="limit"):
         SpectrumCache(-1)
+
+
+def test_long_convolutions_are_done_by_parts(encoder: HyenaDnaEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    genes = sequences(290, 120, 5)
+    whole = encoder.encode(genes)
+    sizes = set()
+    transform = torch.fft.rfft
+
+    def counted(v: torch.Tensor, n: int) -> torch.Tensor:
+        sizes.add(v.shape[-2])
+        return transform(v, n=n)
+
+    monkeypatch.setattr(torch.fft, "rfft", counted)
+    monkeypatch.setattr(filters, "TRANSFORMED", 5000)
+    np.testing.assert_allclose(encoder.encode(genes), whole, atol=2e-6)
+    assert {7, 2} <= sizes  # of 16 channels, 5000 // 640 at a time for the longest

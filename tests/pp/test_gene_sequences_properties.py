@@ -191,3 +191,24 @@ def test_genbank_genes_have_names_products_and_numbers(tmp_path: Path) -> None:
     (tmp_path / "empty.gb").write_text(empty)
     with pytest.raises(InputError, match=r"empty.gb, line \d+: the record 'NC_1.1' has no sequence"):
         gene_sequences(tmp_path / "empty.gb")
+
+
+def test_biopython_joins_a_trans_spliced_gene_of_both_strands_as_we_do(tmp_path: Path) -> None:
+    seqio = pytest.importorskip("Bio.SeqIO")
+    from Bio.Seq import Seq
+    from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
+    from Bio.SeqRecord import SeqRecord
+
+    bases = "".join(np.random.default_rng(1).choice(list("ACGT"), 120))
+    record = SeqRecord(Seq(bases), id="plastid", annotations={"molecule_type": "DNA", "topology": "circular"})
+    # As rps12 of plastids: the first exon on one strand, the others far away on the other, the last over the origin.
+    parts = [(69, 81, -1), (20, 30, 1), (110, 120, 1), (0, 6, 1)]
+    location = CompoundLocation([SimpleLocation(*part) for part in parts])
+    qualifiers = {"gene": ["rps12"], "trans_splicing": [""]}
+    record.features = [SeqFeature(location, type=kind, qualifiers=qualifiers) for kind in ("gene", "CDS")]
+    path = tmp_path / "plastid.gb"
+    seqio.write(record, path, "genbank")
+    expected = bases[69:81][::-1].translate(COMPLEMENT) + bases[20:30] + bases[110:] + bases[:6]
+    assert str(location.extract(record.seq)) == expected
+    for feature in ("gene", "cds"):
+        assert gene_sequences(path, feature=feature)["sequence"].tolist() == [expected]

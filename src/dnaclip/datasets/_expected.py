@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ __all__ = ["CHUNK", "BsdSum", "Expected"]
 CHUNK = 1 << 20
 # A file of unknown size is not read beyond this, so that a server which never ends cannot fill every disk.
 MOST_BYTES = 64 << 30
+# Bytes of one file; compiling takes as long as the checksum of so many without.
+WORTH_COMPILING = 16 << 20
 
 
 class Digest(Protocol):
@@ -42,25 +45,34 @@ class BsdSum:
 
     def __init__(self) -> None:
         self._sum = 0
+        self._seen = 0
 
     def update(self, data: bytes) -> None:
         """Take in the next bytes."""
-        # Dropping the carry makes the sum non-linear, so bytes must be taken one by one. The table keeps a step short:
-        # it rotates, and forgets the 17th bit of the step before (22 MB of human coding sequence: about 2 s).
-        rotated = _rotations()
-        total = self._sum
-        for byte in data:
-            total = rotated[total] + byte
-        self._sum = total & 0xFFFF
+        # Dropping the carry makes the sum non-linear, so that bytes must be taken one by one.
+        self._seen += len(data)
+        add = _compiled() if self._seen > WORTH_COMPILING else _add
+        self._sum = add(data, self._sum)
 
     def hexdigest(self) -> str:
         """The sum so far, decimal with five digits as `sum` prints it."""
         return f"{self._sum:05d}"
 
 
+def _add(data: bytes, total: int) -> int:
+    for byte in data:
+        total = ((total >> 1 | (total & 1) << 15) + byte) & 0xFFFF
+    return total
+
+
 @cache
-def _rotations() -> list[int]:
-    return [(total & 0xFFFF) >> 1 | (total & 1) << 15 for total in range(0x10000 + 0xFF)]
+def _compiled() -> Callable[[bytes, int], int]:
+    """The same loop, ten times as fast where numba is, which scanpy brings."""
+    try:
+        numba = import_module("numba")
+    except ImportError:
+        return _add
+    return numba.njit("int64(Bytes(uint8, 1, 'C'), int64)", nogil=True)(_add)
 
 
 def _md5() -> Digest:

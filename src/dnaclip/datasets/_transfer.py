@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dnaclip.datasets._expected import Expected
 
-__all__ = ["TIMEOUT", "TransferError", "show", "transfer"]
+__all__ = ["TIMEOUT", "TransferError", "ask_size", "show", "transfer"]
 
 # Seconds to wait for a connection, and for the next bytes.
 TIMEOUT = (10.0, 30.0)
@@ -99,6 +99,21 @@ def transfer(source: str | Path, file: BinaryIO, expected: Expected | None, *, p
     sink.check()
 
 
+def ask_size(source: str | Path) -> int | None:
+    """Bytes of a file, asked without fetching it; None where nobody says."""
+    if isinstance(source, Path):
+        return source.stat().st_size if source.is_file() else None
+    import requests
+
+    try:
+        with requests.head(source, headers=_headers(), timeout=TIMEOUT, allow_redirects=True) as answer:
+            size = answer.headers.get("Content-Length", "") if answer.ok else ""
+    except requests.RequestException:
+        # What is wrong will be told when the file itself is fetched.
+        return None
+    return int(size) if size.isdecimal() else None
+
+
 def show(source: str | Path) -> str:
     """Address or path as a message may show it: without user name, password and query."""
     if isinstance(source, Path):
@@ -127,8 +142,6 @@ def _download(url: str, sink: _Sink, expected: Expected | None, *, progress: boo
     import requests
     from tqdm.auto import tqdm
 
-    from dnaclip import __version__
-
     show_bar = progress and expected is not None
     bar = tqdm(
         total=expected.most_bytes if expected and expected.size is not None else None,
@@ -142,8 +155,7 @@ def _download(url: str, sink: _Sink, expected: Expected | None, *, progress: boo
         progressbar=bar if show_bar else False,
         chunk_size=CHUNK,
         timeout=TIMEOUT,
-        # Checksums are of the bytes as stored, so the server must not pack them once more.
-        headers={"User-Agent": f"dnaclip/{__version__}", "Accept-Encoding": "identity"},
+        headers=_headers(),
         # Kept only to be closed: on an error the downloader leaves its connection open.
         hooks={"response": lambda answer, **_: answers.append(answer)},
     )
@@ -156,6 +168,13 @@ def _download(url: str, sink: _Sink, expected: Expected | None, *, progress: boo
         finally:
             for answer in answers:
                 answer.close()
+
+
+def _headers() -> dict[str, str]:
+    from dnaclip import __version__
+
+    # Checksums are of the bytes as stored, so the server must not pack them once more.
+    return {"User-Agent": f"dnaclip/{__version__}", "Accept-Encoding": "identity"}
 
 
 def _explain(error: requests.RequestException, n_bytes: int) -> TransferError:

@@ -21,6 +21,7 @@ from dnaclip.encoders._vectors import VectorTable, read_vectors
 
 if TYPE_CHECKING:
     from dnaclip.encoders._encode import encode_fasta
+    from dnaclip.encoders._enformer import EnformerEncoder
     from dnaclip.encoders._evo2 import Evo2Encoder
     from dnaclip.encoders._huggingface import HuggingFaceEncoder
     from dnaclip.encoders._hyenadna import HyenaDna, HyenaDnaConfig, HyenaDnaEncoder, load_hyenadna, save_hyenadna
@@ -34,6 +35,7 @@ __all__ = [
     "Bases",
     "CompositionEncoder",
     "Encoder",
+    "EnformerEncoder",
     "Evo2Encoder",
     "HomologyIndex",
     "HuggingFaceEncoder",
@@ -66,6 +68,7 @@ __all__ = [
 
 # The default features need no torch: what does is imported when it is first used.
 _LAZY = {
+    "EnformerEncoder": "_enformer",
     "Evo2Encoder": "_evo2",
     "HuggingFaceEncoder": "_huggingface",
     "HyenaDna": "_hyenadna",

@@ -71,6 +71,32 @@ def _nucleotide_transformer(size: str, dimension: int) -> Entry:
     return _hugging_face(name, model, dimension, "12,282 bases", "CC-BY-NC-SA-4.0", note)
 
 
+def _nucleotide_transformer_3(size: str, dimension: int) -> Entry:
+    model = f"InstaDeepAI/NTv3_{size}_pre"
+    return _hugging_face(
+        f"nucleotide-transformer-v3-{size.lower()}",
+        model,
+        dimension,
+        "131,072 bases by default, 1,000,000 at most",
+        "InstaDeep, non-commercial",
+        f"{NON_COMMERCIAL} Nor are its vectors. {CODE}",
+        max_tokens=1 << 17,
+        multiple_of=128,
+    )
+
+
+def _caduceus(kind: str, dimension: int) -> Entry:
+    return _hugging_face(
+        f"caduceus-{kind}",
+        f"kuleshov-group/caduceus-{kind}_seqlen-131k_d_model-256_n_layer-16",
+        dimension,
+        "131,072 bases",
+        "Apache-2.0",
+        f"Needs the package mamba-ssm and an NVIDIA GPU. {CODE}",
+        max_tokens=1 << 17,
+    )
+
+
 def _hyenadna(name: str, dimension: int, context: int) -> Entry:
     return Entry(
         name=name,
@@ -157,7 +183,22 @@ def catalogue() -> dict[str, Entry]:
             "CC-BY-NC-SA-4.0",
             NON_COMMERCIAL,
         ),
+        _nucleotide_transformer_3("8M", 256),
+        _nucleotide_transformer_3("650M", 1536),
+        _caduceus("ph", 256),
+        _caduceus("ps", 512),
         _hugging_face("dnabert-2", "zhihan1996/DNABERT-2-117M", 768, "512 tokens", "Apache-2.0", CODE, max_tokens=512),
+        Entry(
+            name="enformer",
+            kind="dna",
+            dimension=3072,
+            context="114,688 bases in a window of 196,608",
+            licence="CC-BY-4.0",
+            extra="pip install enformer-pytorch",
+            note="That package fetches and reads the weights; dnaclip verifies nothing of it.",
+            maker="EnformerEncoder",
+            options={"model": "EleutherAI/enformer-official-rough"},
+        ),
         Entry(
             name="evo2-7b",
             kind="dna",

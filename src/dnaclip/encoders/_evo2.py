@@ -5,17 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from dnaclip._errors import InputError, MissingDependencyError
 from dnaclip._validate import check_count
-from dnaclip.encoders._pieces import pieces
+from dnaclip.encoders._one_by_one import encode_one_by_one
 from dnaclip.encoders._strings import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
 __all__ = ["Evo2Encoder"]
 
@@ -106,18 +106,8 @@ class Evo2Encoder:
         InputError
             A sequence is blank or not a string, or the model has no such layer.
         """
-        cleaned = clean(sequences, "dna")
-        distinct = sorted(set(cleaned))
-        row = {sequence: i for i, sequence in enumerate(distinct)}
-        lengths = [len(sequence) for sequence in distinct]
-        sums = np.zeros((len(distinct), self.dimension))
-        with tqdm(total=sum(lengths), unit="base", unit_scale=True, disable=not progress) as bar:
-            # One at a time: a model of this size fills a GPU with a single piece, and padding would change what it reads.
-            for piece in reversed(pieces(lengths, self.piece_length)):
-                sums[piece.string] += self._sum(distinct[piece.string][piece.start : piece.stop])
-                bar.update(len(piece))
-        means = sums / np.array(lengths, dtype=float).reshape(-1, 1)
-        return means.astype(np.float32)[[row[sequence] for sequence in cleaned]]
+        # One at a time: padding would change what the model reads.
+        return encode_one_by_one(sequences, self.piece_length, self._sum, self.dimension, progress=progress)
 
     @torch.inference_mode()
     def _sum(self, sequence: str) -> np.ndarray:

@@ -18,8 +18,8 @@ from dnaclip.datasets._ensembl import parse_checksums
 from dnaclip.datasets._expected import CHUNK, Expected
 from dnaclip.datasets._first_use import cached_on_trust
 from dnaclip.datasets._names import check_name
-from dnaclip.datasets._settings import cache_folder
-from dnaclip.datasets._transfer import show
+from dnaclip.datasets._settings import cache_folder, offline
+from dnaclip.datasets._transfer import ask_size, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,15 +130,19 @@ def parse_md5(text: str) -> dict[str, Expected]:
 _PARSERS = {".metalink": parse_metalink, ".txt": parse_md5, "": parse_checksums}
 
 
-def check_room(files: Sequence[Located], *, more: int = 0) -> int:
+def check_room(files: Sequence[Located], *, at_once: int, more: int = 0) -> int:
     """Say how many bytes will be fetched, and refuse when the disk has no room for them.
+
+    Where no size is published the server is asked, a few files at a time.
 
     Parameters
     ----------
     files
         What is to be fetched.
+    at_once
+        How many questions at a time.
     more
-        Bytes that will be written beside, for each byte fetched now or before, in hundredths.
+        Bytes that will be written, for each byte of the packed genomes, in hundredths.
 
     Returns
     -------
@@ -149,28 +153,45 @@ def check_room(files: Sequence[Located], *, more: int = 0) -> int:
     InputError
         The disk of the cache folder has less room.
     """
-    absent = [file for file in files if file.expected is None or problem_of(cache_folder() / file.file, file.expected)]
-    sizes = [file.expected.size * file.expected.unit for file in absent if file.expected and file.expected.size]
-    needed, unknown = sum(sizes), len(absent) - len(sizes)
-    total = sum(file.expected.size * file.expected.unit for file in files if file.expected and file.expected.size)
+    distinct = list({file.file: file for file in files}.values())
+    here = [file for file in distinct if _is_here(file)]
+    absent = [file for file in distinct if file not in here]
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        sizes = list(pool.map(_bytes_of, absent))
+    needed, unknown = sum(filter(None, sizes)), sizes.count(None)
+    packed = sum(size or 0 for file, size in zip(absent, sizes, strict=True) if file.role == "genome")
+    packed += sum((cache_folder() / file.file).stat().st_size for file in here if file.role == "genome")
+    written = packed * more // 100
     folder = next(each for each in (cache_folder(), *cache_folder().parents) if each.is_dir())
     free = shutil.disk_usage(folder).free
     logger.info(
-        "%d of %d files are to be fetched: %s%s. There is room for %s in %s.",
+        "%d of %d files are to be fetched: %s%s. About %s will be written. There is room for %s in %s.",
         len(absent),
-        len(files),
+        len(distinct),
         _size(needed),
-        f", and {unknown} whose size is not published" if unknown else "",
+        f", and {unknown} whose size nobody says" if unknown else "",
+        _size(written),
         _size(free),
         folder,
     )
-    if needed + total * more // 100 > free:
+    if needed + written > free:
         msg = (
-            f"{_size(needed)} are to be fetched and about {_size(total * more // 100)} to be written, but {str(folder)!r} has "
-            f"room for {_size(free)} only. Set DNACLIP_DATA_DIR to a folder on a larger disk, or build fewer species at a time."
+            f"{_size(needed)} are to be fetched and about {_size(written)} to be written, but {str(folder)!r} has room for "
+            f"{_size(free)} only. Set DNACLIP_DATA_DIR to a folder on a larger disk, or build fewer species at a time."
         )
         raise InputError(msg)
     return needed
+
+
+def _is_here(file: Located) -> bool:
+    path = cache_folder() / file.file
+    return path.is_file() if file.expected is None else not problem_of(path, file.expected)
+
+
+def _bytes_of(file: Located) -> int | None:
+    if file.expected is not None and file.expected.size is not None:
+        return file.expected.size * file.expected.unit
+    return None if offline() and not isinstance(file.source, Path) else ask_size(file.source)
 
 
 def fetch_files(files: Sequence[Located], *, at_once: int, progress: bool) -> list[Fetched]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import inspect
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,17 +15,15 @@ from tqdm.auto import tqdm
 from dnaclip._device import resolve_device
 from dnaclip._errors import InputError
 from dnaclip._validate import check_choice, check_count
-from dnaclip.encoders._huggingface.loading import load
-from dnaclip.encoders._huggingface.tokens import batches, frame, longest_input, tokenize
-from dnaclip.encoders._pieces import Piece, pieces
+from dnaclip.encoders._huggingface.loading import load, take
+from dnaclip.encoders._huggingface.tokens import PROBE, batches, frame, longest_input, tokenize
+from dnaclip.encoders._pieces import Piece, halved, pieces
 from dnaclip.encoders._strings import KINDS, Kind, clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["HuggingFaceEncoder"]
-
-logger = logging.getLogger(__name__)
 
 Precision = Literal["32-true", "bf16-mixed"]
 PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
@@ -44,7 +43,8 @@ class HuggingFaceEncoder:
     Parameters
     ----------
     model
-        `"owner/model"` on the hub, or a folder. :func:`dnaclip.encoders.load` knows some by shorter names.
+        `"owner/model"` on the hub, or a folder. :func:`dnaclip.encoders.load` knows some by shorter names. Or a model of
+        transformers that you have loaded yourself, with its `tokenizer`: for those whose code you have and trust.
     kind
         What the model reads. `"dna"` and `"protein"` are written in upper case first; the stop `*` at the end of a protein is
         dropped.
@@ -53,6 +53,10 @@ class HuggingFaceEncoder:
         from the last one.
     max_tokens
         Longest piece in tokens, special ones included; by default what the model's files say.
+    multiple_of
+        Pad to a multiple of so many tokens, where a model wants that. Padding does not enter the mean.
+    tokenizer
+        Of a loaded model.
     revision
         Commit, tag or branch on the hub.
     trust_remote_code
@@ -62,7 +66,8 @@ class HuggingFaceEncoder:
     precision
         `"bf16-mixed"` lowers the matrix products alone.
     tokens_per_batch
-        Tokens at once, padded; halved by itself when the memory of a GPU does not suffice.
+        Tokens at once, padded; halved by itself when the memory of a GPU does not suffice. A model that takes no
+        `attention_mask` sees its padding, so pieces of one length alone go together.
     name
         What to call the encoder; by default `model`.
 
@@ -93,11 +98,13 @@ class HuggingFaceEncoder:
 
     def __init__(
         self,
-        model: str | os.PathLike[str],
+        model: str | os.PathLike[str] | torch.nn.Module,
         *,
         kind: Kind = "dna",
         layer: int = -1,
         max_tokens: int | None = None,
+        multiple_of: int = 1,
+        tokenizer: Any = None,
         revision: str | None = None,
         trust_remote_code: str | None = None,
         device: str | torch.device = "auto",
@@ -107,13 +114,19 @@ class HuggingFaceEncoder:
     ) -> None:
         check_choice("kind", kind, KINDS)
         check_choice("precision", precision, PRECISIONS)
-        for option, value in (("max_tokens", max_tokens), ("tokens_per_batch", tokens_per_batch)):
+        counts = {"max_tokens": max_tokens, "multiple_of": multiple_of, "tokens_per_batch": tokens_per_batch}
+        for option, value in counts.items():
             if value is not None:
                 check_count(option, value)
-        self.model, self.kind, self.precision = os.fspath(model), kind, precision
-        self.name = name or self.model
+        self.kind, self.precision = kind, precision
         self._device = resolve_device(device)
-        loaded = load(self.model, revision=revision, trust_remote_code=trust_remote_code, extra="huggingface")
+        if isinstance(model, torch.nn.Module):
+            self.model = name or type(model).__name__
+            loaded = take(model, tokenizer)
+        else:
+            self.model = os.fspath(model)
+            loaded = load(self.model, revision=revision, trust_remote_code=trust_remote_code, extra="huggingface")
+        self.name = name or self.model
         self._tokenizer, network, config, has_head = loaded
         if getattr(network.config, "is_encoder_decoder", False):
             network = network.get_encoder()
@@ -122,20 +135,23 @@ class HuggingFaceEncoder:
             with torch.random.fork_rng(devices=[]):
                 network.set_attention_type("original_full")
         self._network: Any = network.to(self._device).eval()
+        self._masks = _takes_mask(self._network)
         self._frame = frame(self._tokenizer)
         self._longest = self._checked_length(max_tokens, longest_input(self._tokenizer, config))
         self._layer = self._checked_layer(layer, has_head=has_head)
-        self._tokens = tokens_per_batch or TOKENS[self._device.type]
+        self._tokens, self._multiple_of = tokens_per_batch or TOKENS[self._device.type], multiple_of
         self.settings = {"model": self.model, "revision": revision, "layer": layer, "max_tokens": self._longest}
+        if multiple_of > 1:
+            self.settings["multiple_of"] = multiple_of
 
     def __repr__(self) -> str:
         return f"HuggingFaceEncoder({self.name!r}, kind={self.kind!r}, device={str(self._device)!r})"
 
-    @property
+    @cached_property
     def dimension(self) -> int:
-        """Length of the vectors."""
-        config = self._network.config
-        return int(getattr(config, "hidden_size", None) or config.d_model)
+        """Length of the vectors, tried out: what configs call it differs, and some models give twice of that."""
+        tokens = self._tokenizer(PROBE, add_special_tokens=False)["input_ids"]
+        return self._sums([Piece(0, 0, 1)], [tokens]).shape[1]
 
     def check(self, strings: Sequence[str]) -> None:
         """Raise an InputError for a string that :meth:`encode` would refuse; long ones are tried by their start."""
@@ -167,14 +183,15 @@ class HuggingFaceEncoder:
         tokens = tokenize(self._tokenizer, distinct, self.kind)
         lengths = [len(found) for found in tokens]
         sums = np.zeros((len(distinct), self.dimension))
-        todo = batches(pieces(lengths, self._longest - len(self._frame)), self._tokens)
+        cut = pieces(lengths, self._longest - len(self._frame))
+        todo = batches(cut, self._tokens, one_length=not self._masks)
         with tqdm(total=sum(lengths), unit="token", unit_scale=True, disable=not progress) as bar:
             while todo:
                 batch = todo.pop()  # the longest first: if the memory does not suffice, that shows at once
                 try:
                     vectors = self._sums(batch, tokens)
                 except torch.OutOfMemoryError:
-                    todo.extend(self._halved(batch))
+                    todo += self._halved(batch)
                     continue
                 for piece, vector in zip(batch, vectors, strict=True):
                     sums[piece.string] += vector
@@ -186,7 +203,7 @@ class HuggingFaceEncoder:
     def _sums(self, batch: list[Piece], tokens: list[list[int]]) -> np.ndarray:
         """Sum over tokens of the hidden states, special ones left out, one row a piece."""
         rows = [[*self._frame.before, *tokens[p.string][p.start : p.stop], *self._frame.after] for p in batch]
-        width = max(map(len, rows))
+        width = -(-max(map(len, rows)) // self._multiple_of) * self._multiple_of
         padding = self._tokenizer.pad_token_id or 0
         ids = torch.tensor([row + [padding] * (width - len(row)) for row in rows], device=self._device)
         place = torch.arange(width, device=self._device)
@@ -194,13 +211,21 @@ class HuggingFaceEncoder:
         mask = (place < lengths).long()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed"):
             hidden = self._hidden(ids, mask).float()
+        if hidden.shape[1] != width:
+            msg = (
+                f"This layer of {self.name!r} has {hidden.shape[1]} states for {width} tokens, so that no mean over tokens can "
+                "be taken: choose another layer."
+            )
+            raise InputError(msg)
         inside = (place >= len(self._frame.before)) & (place < lengths - len(self._frame.after))
         return (inside.float()[:, None] @ hidden)[:, 0].double().cpu().numpy()
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         # Code of others does not always know the option, so it is given only where it is needed.
-        wanted = {} if self._layer is None else {"output_hidden_states": True}
-        output = self._network(input_ids=ids, attention_mask=mask, **wanted)
+        wanted: dict[str, Any] = {} if self._layer is None else {"output_hidden_states": True}
+        if self._masks:
+            wanted["attention_mask"] = mask
+        output = self._network(input_ids=ids, **wanted)
         if self._layer is not None:
             return output.hidden_states[self._layer]
         last = getattr(output, "last_hidden_state", None)
@@ -229,14 +254,11 @@ class HuggingFaceEncoder:
         return None if layer == -1 and not has_head else layer
 
     def _halved(self, batch: list[Piece]) -> list[list[Piece]]:
-        if len(batch) == 1:
-            msg = (
-                f"{self._device} has not enough memory for a piece of {len(batch[0])} tokens. "
-                f"Give a smaller max_tokens, precision='bf16-mixed', or device='cpu'."
-            )
-            raise InputError(msg)
-        torch.cuda.empty_cache()
-        self._tokens = max(self._tokens // 2, 1)
-        logger.warning("%s is out of memory: going on with %d tokens at once.", self._device, self._tokens)
-        middle = len(batch) // 2
-        return [batch[:middle], batch[middle:]]
+        advice = "Give a smaller max_tokens, precision='bf16-mixed', or device='cpu'."
+        halves, self._tokens = halved(batch, self._tokens, device=self._device, unit="tokens", advice=advice)
+        return halves
+
+
+def _takes_mask(network: torch.nn.Module) -> bool:
+    known = inspect.signature(network.forward).parameters
+    return "attention_mask" in known or any(each.kind is each.VAR_KEYWORD for each in known.values())

@@ -16,13 +16,13 @@ from dnaclip._optional import require
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Loaded", "load"]
+__all__ = ["HEADS", "Loaded", "load", "take"]
 
 logger = logging.getLogger(__name__)
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 # What sits on top of a model and plays no part in its hidden states.
-_HEADS = re.compile(r"(^|\.)(pooler|contact_head|lm_head|cls|classifier|decoder_head)\.")
+HEADS = re.compile(r"(^|\.)(pooler|contact_head|lm_head|cls|classifier|decoder_head)\.")
 # Read in place of the base model where the code of a model offers that alone.
 _CLASSES = ("AutoModel", "AutoModelForMaskedLM")
 
@@ -84,6 +84,24 @@ def load(name: str, *, revision: str | None, trust_remote_code: str | None, extr
     return Loaded(tokenizer, model.float().eval(), settings, has_head=architecture != _CLASSES[0])
 
 
+def take(model: Any, tokenizer: Any) -> Loaded:
+    """Take a model that was loaded elsewhere.
+
+    Raises
+    ------
+    InputError
+        It has no config, or there is no tokenizer.
+    """
+    if tokenizer is None or not hasattr(getattr(model, "config", None), "to_dict"):
+        msg = (
+            f"A loaded model must be one of transformers, with a config, and come with its tokenizer: got "
+            f"{type(model).__name__} and tokenizer={type(tokenizer).__name__}."
+        )
+        raise InputError(msg)
+    # Of a model with a head on top, what stands below the head is its base model.
+    return Loaded(tokenizer, model.float().eval(), model.config.to_dict(), model.base_model is not model)
+
+
 def _settings(transformers: Any, name: str, where: dict[str, Any]) -> dict[str, Any]:
     try:
         settings, _ = transformers.PretrainedConfig.get_config_dict(name, **where)
@@ -115,7 +133,8 @@ def _check_code(name: str, settings: dict[str, Any], revision: str | None, trust
         msg = (
             f"The model {name!r} brings Python code of its own ({examples(settings['auto_map'].values())}), which would run "
             f"on this machine with all your rights. dnaclip does not run it unless you say so, by name: "
-            f"trust_remote_code={name!r}{pinned}."
+            f"trust_remote_code={name!r}{pinned}. Or load the model yourself, and pass it: HuggingFaceEncoder(model, "
+            "tokenizer=tokenizer)."
         )
         raise InputError(msg)
     if not local and not _COMMIT.fullmatch(revision or ""):
@@ -135,7 +154,7 @@ def _architecture(settings: dict[str, Any]) -> str:
 
 
 def _check_weights(name: str, report: dict[str, Any]) -> None:
-    missing = sorted(key for key in report.get("missing_keys", ()) if not _HEADS.search(key))
+    missing = sorted(key for key in report.get("missing_keys", ()) if not HEADS.search(key))
     mismatched = sorted(str(key[0] if isinstance(key, (tuple, list)) else key) for key in report["mismatched_keys"])
     if missing or mismatched:
         msg = (

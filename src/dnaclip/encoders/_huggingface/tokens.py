@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dnaclip.encoders._pieces import Piece
     from dnaclip.encoders._strings import Kind
 
-__all__ = ["Frame", "batches", "frame", "longest_input", "tokenize"]
+__all__ = ["PROBE", "Frame", "batches", "frame", "longest_input", "tokenize"]
 
 # Letters that are bases and amino acids both, and words.
 PROBE = "ACGTACGTTGCA"
@@ -73,11 +73,12 @@ def tokenize(tokenizer: Any, strings: Sequence[str], kind: Kind) -> list[list[in
     return tokens
 
 
-def batches(sorted_pieces: Sequence[Piece], tokens: int) -> list[list[Piece]]:
-    """Put pieces of like length together: at most `tokens` tokens with padding, or one piece."""
+def batches(sorted_pieces: Sequence[Piece], tokens: int, *, one_length: bool = False) -> list[list[Piece]]:
+    """Put pieces of like length, or of one alone, together: at most `tokens` tokens with padding, or one piece."""
     made: list[list[Piece]] = []
     for piece in sorted_pieces:
-        if not made or (len(made[-1]) + 1) * len(piece) > tokens:
+        full = not made or (len(made[-1]) + 1) * len(piece) > tokens
+        if full or (one_length and len(made[-1][0]) != len(piece)):
             made.append([])
         made[-1].append(piece)
     return made

@@ -134,7 +134,7 @@ class VectorTable:
         """All vectors as a table with the identifiers as its index."""
         import pandas as pd
 
-        return pd.DataFrame(self.vectors, index=pd.Index(self.ids, dtype=object, name="gene"))
+        return pd.DataFrame(self.vectors, index=pd.Index(self.ids, dtype=str, name="gene"))
 
     def encode(self, ids: Sequence[str], *, progress: bool = False) -> np.ndarray:
         """Look vectors up.

@@ -64,11 +64,7 @@ def _take_record(source: Source, record: Any) -> None:
         elif database == "Ensembl" or database.startswith("Ensembl"):
             ids += [re.sub(r"\.\d+$", "", value.split(" ")[0]) for value in values[2:3]]
         elif database in ("MGI", "RGD", "ZFIN", "SGD", "WormBase", "FlyBase", "TAIR", "Araport", "HGNC", "PomBase"):
-            ids.append(
-                values[1]
-                if database == "WormBase" and len(values) > 1 and values[1].startswith("WBGene")
-                else values[0]
-            )
+            ids.append(_identifier(database, values))
     symbol, aliases = "", list[str]()
     for group in record.gene_name:
         for key in ("Name", "Synonyms", "OrderedLocusNames", "ORFNames"):

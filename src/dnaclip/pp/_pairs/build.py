@@ -40,8 +40,8 @@ __all__ = ["build_pairs"]
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
-# Hundredths of the size of packed genomes that a table of their genes takes.
-_ROOM_FOR_PAIRS = 60
+# Hundredths of the size of packed genomes that a table of their genes takes, its parts and the whole.
+_ROOM_FOR_GENES, _ROOM_FOR_OTHERS = 140, 20
 
 
 def build_pairs(
@@ -151,8 +151,9 @@ def build_pairs(
     }
     where = bases(base_url)
     located = [[locate(each, where) for each in wanted_files(one, release=release, texts=texts)] for one in chosen]
-    check_room([file for files in located for file in files], more=_ROOM_FOR_PAIRS)
-    fetched = iter(fetch_files([file for files in located for file in files], at_once=at_once, progress=progress))
+    every = [file for files in located for file in files]
+    check_room(every, at_once=at_once, more=_ROOM_FOR_GENES if feature == "gene" else _ROOM_FOR_OTHERS)
+    fetched = iter(fetch_files(every, at_once=at_once, progress=progress))
     parts = out.with_name(f"{out.name}.parts")
     records = []
     bar = tqdm(zip(chosen, located, strict=True), total=len(chosen), desc="species", disable=not progress)
@@ -217,10 +218,9 @@ def _build_species(
     read = read_sources(of_texts, taxon_id=species.taxon_id or None, releases={})
     texts = compose_texts(plan.table, read, style=options["style"], mask=options["mask"], mask_terms=())
     extracted = read_sequences(plan, genome, seqid_map=None, missing="error", genome_name=paths["genome"].name)
-    write_shard(
+    counts = write_shard(
         shard, plan, texts, extracted, species=species.name, taxon_id=species.taxon_id, feature=options["feature"]
-    )
-    counts = summarize_pairs(shard).iloc[0]
+    ).iloc[0]
     dates = {kind: source.release for kind, source in zip(of_texts, read, strict=True)}
     statements = {kind: len(source.statements) for kind, source in zip(of_texts, read, strict=True)}
     entry = {

@@ -70,8 +70,8 @@ def split_leaks(
     >>> genes = ["".join(np.random.default_rng(i).choice(list("ACGT"), 200)) for i in range(3)]
     >>> pairs = pd.DataFrame({"sequence": [*genes, genes[0][:150]], "text": ["a kinase", "b", "c", "d"]})
     >>> split = pd.DataFrame({"split": ["train", "train", "test", "test"]})
-    >>> split_leaks(pairs, split).loc["test", ["genes", "near_sequence", "same_sequence", "near_text"]].tolist()
-    [2.0, 1.0, 0.0, 0.0]
+    >>> split_leaks(pairs, split)[["genes", "near_sequence", "same_sequence", "near_text"]].to_numpy().tolist()
+    [[2, 1, 0, 0]]
     """
     part = _checked(pairs, split, sequence_similarity, text_similarity)
     train = np.flatnonzero(part == "train")
@@ -112,7 +112,7 @@ def _checked(
     if len(pairs) != len(split):
         msg = f"There are {len(pairs)} pairs and {len(split)} rows of the split. Make the split from the same table."
         raise InputError(msg)
-    part = split["split"].astype(str).to_numpy()
+    part = np.array([str(name) for name in split["split"]], dtype=object)
     n_train = int((part == "train").sum())
     if n_train in (0, len(part)):
         msg = f"{n_train} of {len(part)} rows are for training, so there is nothing to compare. Parts: {sorted(set(part))}."

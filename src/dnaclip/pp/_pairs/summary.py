@@ -15,9 +15,9 @@ from dnaclip._validate import check_key
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["BIOTYPE", "summarize_pairs"]
+__all__ = ["BIOTYPE", "reduced", "summarize", "summarize_pairs"]
 
 # Columns of the summary that count genes of a biotype start with this.
 BIOTYPE = "biotype_"
@@ -68,8 +68,13 @@ def summarize_pairs(pairs: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFram
     A a          2          1        3.0
     B b          1          1        1.0
     """
+    return summarize(_parts(pairs))
+
+
+def summarize(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Summarize pairs that come in parts, each as :func:`reduced` makes them."""
     found: dict[str, _Species] = {}
-    for rows in _parts(pairs):
+    for rows in parts:
         for species, group in rows.groupby("species", sort=False):
             into = found.setdefault(str(species), _Species())
             into.lengths.append(group["length"].to_numpy())
@@ -99,12 +104,12 @@ def summarize_pairs(pairs: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFram
 
 
 def _parts(pairs: Any) -> Iterator[pd.DataFrame]:
-    """Yield species, biotype, length, has_text and informative, part by part."""
+    """Yield what is counted, part by part."""
     if isinstance(pairs, pd.DataFrame):
         for column in ("sequence", "text"):
             check_key(column, pairs.columns, where="the columns of pairs")
         if len(pairs):
-            yield _reduced(pairs, pairs["sequence"].str.len())
+            yield reduced(pairs, pairs["sequence"].str.len())
         return
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -124,10 +129,11 @@ def _parts(pairs: Any) -> Iterator[pd.DataFrame]:
         for i in range(file.num_row_groups):
             group = file.read_row_group(i, columns=columns)
             lengths = pc.utf8_length(group["sequence"]).to_pandas()
-            yield _reduced(group.drop_columns("sequence").to_pandas(), lengths)
+            yield reduced(group.drop_columns("sequence").to_pandas(), lengths)
 
 
-def _reduced(rows: pd.DataFrame, lengths: pd.Series) -> pd.DataFrame:
+def reduced(rows: pd.DataFrame, lengths: pd.Series) -> pd.DataFrame:
+    """What is counted of each row: species, biotype, length, has_text and informative."""
     has_text = rows["text"].fillna("").str.strip() != ""
     informative = rows["informative"].astype(bool) if "informative" in rows else has_text
     return pd.DataFrame(
