@@ -82,7 +82,7 @@ def _groups(table: pd.DataFrame, min_cells: int) -> tuple[np.ndarray, pd.DataFra
     if missing.any():
         logger.info("%d cells without %s are left out.", missing.sum(), " or ".join(map(str, table.columns)))
     # As text: categories, numbers and booleans alike get names that sort.
-    text = table.astype(object).astype(str)
+    text = table.astype(object).map(str)
     known = text[~missing]
     sizes = known.value_counts(sort=False).sort_index()
     few = sizes < min_cells
@@ -100,5 +100,5 @@ def _groups(table: pd.DataFrame, min_cells: int) -> tuple[np.ndarray, pd.DataFra
         raise InputError(msg)
     groups = place.reindex(text.agg("|".join, axis=1)).fillna(-1).to_numpy(np.int64)
     labels["n_cells"] = kept.to_numpy()
-    labels.index = pd.Index(names.to_numpy(), dtype=object)
+    labels.index = pd.Index(names.to_numpy(), dtype=str)
     return np.where(missing, -1, groups), labels

@@ -92,8 +92,8 @@ def test_a_model_that_goes_by_the_evidence(adata, endpoint, client, model, tmp_p
     assert len(endpoint.requests) == 13
 
     adata.write_h5ad(tmp_path / "a.h5ad")
-    with ad.settings.override(zarr_write_format=3), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the defaults of the next anndata
+    # About the defaults of the next anndata.
+    with warnings.catch_warnings(action="ignore"), ad.settings.override(zarr_write_format=3):
         adata.write_zarr(tmp_path / "a.zarr")
     for back in (ad.read_h5ad(tmp_path / "a.h5ad"), ad.read_zarr(tmp_path / "a.zarr")):
         assert described(back)["name"].tolist() == table["name"].tolist()

@@ -115,8 +115,8 @@ def test_reads_what_enrich_has_written(adata):
 def test_storable(adata, tmp_path):
     dnaclip.tl.describe(adata, gene_sets=SETS)
     adata.write_h5ad(tmp_path / "a.h5ad")
-    with ad.settings.override(zarr_write_format=3), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the defaults of the next anndata
+    # About the defaults of the next anndata.
+    with warnings.catch_warnings(action="ignore"), ad.settings.override(zarr_write_format=3):
         adata.write_zarr(tmp_path / "a.zarr")
     for back in (ad.read_h5ad(tmp_path / "a.h5ad"), ad.read_zarr(tmp_path / "a.zarr")):
         for part in ("descriptions", "evidence"):

@@ -266,9 +266,8 @@ def test_subset_and_order_of_genes_change_nothing(gene_table: EmbeddingTable, or
 def test_it_survives_a_file(gene_table: EmbeddingTable, tmp_path: Path, how: str, version: int) -> None:
     adata = make_adata()
     tl.embed(adata, gene_table)
-    with ad.settings.override(zarr_write_format=version), warnings.catch_warnings():
-        # Both formats have their notices: version 2 is the old one, version 3 has no fixed place for some metadata.
-        warnings.simplefilter("ignore")
+    # Both formats have their notices: version 2 is the old one, version 3 has no fixed place for some metadata.
+    with warnings.catch_warnings(action="ignore"), ad.settings.override(zarr_write_format=version):
         getattr(adata, f"write_{how}")(tmp_path / "file")
     again = getattr(ad, f"read_{how}")(tmp_path / "file")
     np.testing.assert_array_equal(again.varm["dnaclip"], adata.varm["dnaclip"])
@@ -373,8 +372,9 @@ def test_symbols_do_not_hide_that_the_ids_are_of_another_species(gene_table: Emb
 
 
 def test_mouse_symbols_are_not_matched_in_silence(gene_table: EmbeddingTable) -> None:
+    adata = make_adata(["Actb", "Septin2", "Gm1234"])
     with pytest.warns(UserWarning, match="look like another species' symbols, such as mouse's") as caught:
-        tl.embed(make_adata(["Actb", "Septin2", "Gm1234"]), gene_table)
+        tl.embed(adata, gene_table)
     assert len(caught) == 1
     assert caught[0].filename == __file__
 

@@ -136,8 +136,9 @@ def test_cells_as_donors_are_refused() -> None:
 def test_a_type_with_too_few_donors_is_left_out_with_a_warning() -> None:
     adata = make()
     gone = (adata.obs["cell_type"] == "B") & (adata.obs["state"] == "ill") & (adata.obs["donor"] != "D6")
+    adata = adata[~gone.to_numpy()].copy()
     with pytest.warns(UserWarning, match=r"1 comparisons .* fewer than two donors .* 'B \(ill 1, healthy 6\)'"):
-        table = rank(adata[~gone.to_numpy()])
+        table = rank(adata)
     assert set(table["group"]) == {"T"}
 
 

@@ -16,13 +16,14 @@ __all__ = ["app", "main"]
 
 
 class _Commands(TyperGroup):
-    """Shows an error that dnaclip raised on purpose as one red line, and ends with exit code 1."""
+    """Shows an error that dnaclip raised on purpose as one red line and where to look, and ends with exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except DnaclipError as error:
             typer.secho(f"Error: {' '.join(str(error).split())}", fg=typer.colors.RED, err=True)
+            typer.echo(f"{ctx.command_path} {ctx.invoked_subcommand} --help shows all options and examples.", err=True)
             raise typer.Exit(1) from error
 
 
@@ -43,7 +44,9 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    epilog="Start with 'dnaclip demo'; 'dnaclip COMMAND --help' shows the options of a command, and examples."
+)
 def _dnaclip(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
@@ -53,10 +56,12 @@ def _dnaclip(
 
 
 # Each file here holds one command, a function of the file's name: `_complete_table.py` makes `dnaclip complete-table`.
-# It imports nothing heavier than typer at its top, so that `dnaclip --help` stays quick.
+# It imports nothing heavier than typer at its top, so that `dnaclip --help` stays quick. Its EXAMPLES end its help.
 for _file in iter_modules(__path__):
     _name = _file.name.removeprefix("_")
-    app.command(_name.replace("_", "-"))(getattr(import_module(f"dnaclip.cli.{_file.name}"), _name))
+    _module = import_module(f"dnaclip.cli.{_file.name}")
+    _epilog = "\n\n".join(["Examples:", *_module.EXAMPLES])
+    app.command(_name.replace("_", "-"), epilog=_epilog)(getattr(_module, _name))
 
 
 def main() -> None:

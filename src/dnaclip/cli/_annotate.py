@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["annotate"]
+__all__ = ["EXAMPLES", "annotate"]
+
+EXAMPLES = (
+    "dnaclip annotate genes.fa --report report.html",
+    "dnaclip annotate genome.fa genes.gff3 --candidates human --candidates mouse",
+    "dnaclip annotate genome.fa genes.gff3 --candidates known.parquet --evidence diamond --threads 8",
+)
 
 
 def annotate(
     fasta: Annotated[Path, typer.Argument(help="Genome, or FASTA file with one gene per record.")],
     annotation: Annotated[
-        Path | None, typer.Argument(help="GTF, GFF3 or GenBank with the genes of the genome.", show_default=False)
+        Path | None, typer.Argument(help="GTF, GFF3 or GenBank file with the genes of the genome.", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="TSV file to write.")] = Path("annotations.tsv"),
     candidates: Annotated[
@@ -25,7 +31,10 @@ def annotate(
         ),
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="Table with the columns gene and text.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Table with the columns gene and text, in place of the texts of the candidates.", show_default=False
+        ),
     ] = None,
     evidence: Annotated[
         str | None, typer.Option(help="Align as well: blast, diamond or mmseqs.", show_default=False)
@@ -33,20 +42,29 @@ def annotate(
     reference: Annotated[
         Path | None, typer.Option(help="Table of genes to align with, if not the candidates.", show_default=False)
     ] = None,
-    n_neighbors: Annotated[int, typer.Option(help="Known genes listed for each gene.")] = 5,
-    min_confidence: Annotated[float, typer.Option(help="Below it a gene is left without annotation.")] = 0.5,
+    n_neighbors: Annotated[int, typer.Option(help="Known genes to list for each gene.")] = 5,
+    min_confidence: Annotated[
+        float, typer.Option(help="From 0 to 1; below it a gene is left without annotation.")
+    ] = 0.5,
     feature: Annotated[
         str,
         typer.Option(help="What is read of a gene: auto (coding sequence, or else transcript), cds, transcript, gene."),
     ] = "auto",
-    model: Annotated[str | None, typer.Option(help="Name of the model; by default that of dnaclip.")] = None,
-    threads: Annotated[int, typer.Option(help="Processor cores for the alignment.")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Genes between two savings.")] = 200,
-    report: Annotated[Path | None, typer.Option(help="HTML page to write.", show_default=False)] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model; by default that of dnaclip.", show_default=False)
+    ] = None,
+    threads: Annotated[int, typer.Option(rich_help_panel="How it runs", help="Processor cores for the alignment.")] = 1,
+    batch_size: Annotated[int, typer.Option(rich_help_panel="How it runs", help="Genes between two savings.")] = 200,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write as well.", show_default=False)] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", rich_help_panel="How it runs", help="Begin anew instead of going on.")
+    ] = False,
+    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show a progress bar.")] = True,
 ) -> None:
-    """Annotate genes by their DNA, with a confidence; an interrupted run goes on where it was."""
+    """Say what genes do from their DNA, with a confidence.
+
+    Writes a table with the known genes that are nearest to each gene. An interrupted run goes on where it was.
+    """
     from dnaclip.tl._annotation.stream import annotate_file, read_frame
 
     known: object = candidates

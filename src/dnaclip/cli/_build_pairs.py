@@ -7,29 +7,62 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["build_pairs"]
+__all__ = ["EXAMPLES", "build_pairs"]
+
+EXAMPLES = (
+    "dnaclip build-pairs --species 'Ciona savignyi' --out pairs.parquet",
+    "dnaclip build-pairs --species 'Homo sapiens' --species 'Mus musculus' --feature cds",
+    "dnaclip build-pairs --species 'Schizosaccharomyces pombe' --division fungi --no-texts",
+)
 
 
 def build_pairs(
     species: Annotated[
-        list[str], typer.Option(help="Latin name, may be given several times; 'all' for the 24 listed.")
+        list[str], typer.Option(help="Latin name; may be given several times. 'all' for the 24 species of the list.")
     ],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("pairs.parquet"),
     release: Annotated[int, typer.Option(help="Release of Ensembl.")] = 113,
-    feature: Annotated[str, typer.Option(help="gene, transcript, cds or promoter.")] = "gene",
+    feature: Annotated[str, typer.Option(help="What is cut out: gene, transcript, cds or promoter.")] = "gene",
     flank: Annotated[int, typer.Option(help="Bases to add on both sides.")] = 0,
-    biotype: Annotated[list[str] | None, typer.Option(help="Biotype to keep; may be given several times.")] = None,
+    biotype: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Biotype to keep, such as protein_coding; may be given several times. By default all.",
+            show_default=False,
+        ),
+    ] = None,
     texts: Annotated[bool, typer.Option(help="Fetch texts too.")] = True,
     style: Annotated[str, typer.Option(help="Composition of texts: genept or full.")] = "genept",
-    mask: Annotated[list[str] | None, typer.Option(help="Leave out of texts: symbol, disease, go.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with your own list of species.")] = None,
-    division: Annotated[str, typer.Option(help="Where Ensembl keeps species that are not listed.")] = "vertebrates",
-    base_url: Annotated[str | None, typer.Option(help="Address or folder with the providers' folders.")] = None,
-    at_once: Annotated[int, typer.Option(help="Files fetched at the same time.")] = 2,
-    parts_only: Annotated[bool, typer.Option("--parts-only", help="Build these species, to be joined later.")] = False,
-    progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out of texts: symbol, disease or go; may be given several times.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with your own list of species.", show_default=False)
+    ] = None,
+    division: Annotated[
+        str, typer.Option(help="Where Ensembl keeps species that are not in the list, such as plants or fungi.")
+    ] = "vertebrates",
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="How it runs",
+            help="Address or folder with copies of what the providers hold.",
+            show_default=False,
+        ),
+    ] = None,
+    at_once: Annotated[int, typer.Option(rich_help_panel="How it runs", help="Files fetched at the same time.")] = 2,
+    parts_only: Annotated[
+        bool,
+        typer.Option("--parts-only", rich_help_panel="How it runs", help="Build these species, to be joined later."),
+    ] = False,
+    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show progress bars.")] = True,
 ) -> None:
-    """Build a table of pairs of gene sequence and function text for training."""
+    """Build a table of gene sequences and function texts.
+
+    Genomes, annotations and texts are fetched from Ensembl, NCBI, UniProt and others; the table is
+    what 'dnaclip train' reads. An interrupted run goes on where it was.
+    """
     from dnaclip.pp import build_pairs
 
     summary = build_pairs(

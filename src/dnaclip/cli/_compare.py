@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["compare"]
+__all__ = ["EXAMPLES", "compare"]
+
+EXAMPLES = (
+    "dnaclip compare my-model better",
+    "dnaclip compare models/a models/b models/c --all --out comparison.csv",
+)
 
 
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Model folders, at least two.")],
     all_settings: Annotated[bool, typer.Option("--all", help="Show settings that are the same too.")] = False,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write the table to.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write the table to.", show_default=False)] = None,
 ) -> None:
     """Show what models score on held-out genes and how their settings differ."""
     from dnaclip._files import write_atomic

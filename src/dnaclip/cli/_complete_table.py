@@ -7,20 +7,35 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["complete_table"]
+__all__ = ["EXAMPLES", "complete_table"]
+
+EXAMPLES = (
+    "dnaclip complete-table --species human --release 113",
+    "dnaclip complete-table --species ciona_savignyi --out ciona.safetensors",
+)
 
 
 def complete_table(
-    species: Annotated[str, typer.Option(help="English or Latin name; any species that Ensembl has.")] = "human",
+    species: Annotated[str, typer.Option(help="English or Latin name of any species that Ensembl has.")] = "human",
     release: Annotated[int, typer.Option(help="Release of Ensembl.")] = 113,
-    feature: Annotated[str, typer.Option(help="Sequences: cds+ncrna, cds or cdna.")] = "cds+ncrna",
-    model: Annotated[str | None, typer.Option(help="Name of the model; by default that of dnaclip.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address or folder with Ensembl's releases.")] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write, in place of the cache folder.")] = None,
+    feature: Annotated[str, typer.Option(help="Which sequences: cds+ncrna, cds or cdna.")] = "cds+ncrna",
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model; by default that of dnaclip.", show_default=False)
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Address or folder with a copy of Ensembl's releases.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, in place of the cache folder.", show_default=False)
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DNA vectors that are there.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
 ) -> None:
-    """Encode Ensembl's sequences on this machine, so that every gene with a sequence has a DNA embedding."""
+    """Give every gene of a species a DNA embedding.
+
+    Ensembl's sequences are fetched and encoded on this machine, some 1,000 genes a second; 'tl.embed'
+    finds the table from then on.
+    """
     from dnaclip.datasets import complete_table
 
     table = complete_table(

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["demo"]
+__all__ = ["EXAMPLES", "demo"]
+
+EXAMPLES = (
+    "dnaclip demo",
+    "dnaclip demo --out my-demo --data cells.h5ad --groupby cell_type",
+)
 
 
 def demo(

@@ -8,7 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["encode"]
+__all__ = ["EXAMPLES", "encode"]
+
+EXAMPLES = (
+    "dnaclip encode --list",
+    "dnaclip encode --fasta genes.fa --encoder composition --out vectors.safetensors",
+    "dnaclip encode --fasta genes.fa --encoder hyenadna-small-32k --out vectors.safetensors",
+)
 
 
 def _show_list(wanted: bool) -> None:
@@ -24,16 +30,29 @@ def encode(
     out: Annotated[Path, typer.Option(help="File of vectors to write.")],
     encoder: Annotated[str, typer.Option(help="Name as in 'dnaclip encode --list', a file or folder, or owner/model.")],
     option: Annotated[
-        list[str] | None, typer.Option(help="Of the encoder, as name=value; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Option of the encoder, as name=value; may be given several times.", show_default=False),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:1, for encoders that take one.")] = None,
-    letters_per_part: Annotated[int, typer.Option(help="Bases between two savings: what a kill may cost.")] = 1 << 20,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="How it runs",
+            help="auto, cpu, cuda or cuda:1, for encoders that take one.",
+            show_default=False,
+        ),
+    ] = None,
+    letters_per_part: Annotated[
+        int, typer.Option(rich_help_panel="How it runs", help="Bases between two savings: what a kill may cost.")
+    ] = 1 << 20,
+    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show a progress bar.")] = True,
     show_list: Annotated[
         bool, typer.Option("--list", callback=_show_list, is_eager=True, help="List the encoders and exit.")
     ] = False,
 ) -> None:
-    """Encode every record of a FASTA file; go on after a kill, share the work under torchrun."""
+    """Turn every record of a FASTA file into a vector.
+
+    An interrupted run goes on where it was; under torchrun several processes share the work.
+    """
     from dnaclip.encoders import VectorTable, encode_fasta
 
     options = dict(_parsed(text) for text in option or ())

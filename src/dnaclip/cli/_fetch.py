@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["fetch"]
+__all__ = ["EXAMPLES", "fetch"]
+
+EXAMPLES = (
+    "dnaclip fetch --list",
+    "dnaclip fetch all-MiniLM-L6-v2",
+    "dnaclip fetch dnaclip-base-mouse",
+)
 
 
 def fetch(
@@ -20,7 +26,11 @@ def fetch(
     show_list: Annotated[bool, typer.Option("--list", help="List what can be fetched.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
 ) -> None:
-    """Fetch models, embedding tables and text encoders into the cache folder, and check them."""
+    """Fetch models, tables and data sets before they are needed.
+
+    They go into the cache folder (DNACLIP_DATA_DIR), and their size and checksum are checked. With
+    DNACLIP_MIRROR they come from an address or folder of yours.
+    """
     from dnaclip import datasets
 
     assets = datasets.list_assets()

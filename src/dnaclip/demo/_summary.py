@@ -42,7 +42,8 @@ def program_table(adata: anndata.AnnData, groupby: str) -> pd.DataFrame:
                 "z": deviation[label].max(),
             }
         )
-    return pd.DataFrame(rows).join(coherence, on="program", rsuffix="_coherence")
+    table, suffixes = pd.DataFrame(rows), ("", "_coherence")
+    return table.merge(coherence, how="left", left_on="program", right_index=True, suffixes=suffixes)
 
 
 def neighbour_table(adata: anndata.AnnData, programs: pd.DataFrame, n_neighbors: int = 8) -> pd.DataFrame:

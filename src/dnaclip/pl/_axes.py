@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes_or_new"]
+__all__ = ["axes_or_new", "length_in_points"]
 
 
 def axes_or_new(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
@@ -17,3 +17,8 @@ def axes_or_new(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
 
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
     return ax
+
+
+def length_in_points(ax: Axes) -> float:
+    """Return about how long the shorter side of the axes is, in points, when a colour bar and labels have their room."""
+    return 0.8 * min(ax.bbox.width, ax.bbox.height) * 72 / ax.figure.dpi

@@ -83,7 +83,9 @@ def expression_scatter(
     margin = 0.04 * (highest - lowest) or 0.5
     limits = (lowest - margin, highest + margin)
     if len(genes) > MOST_DOTS:
-        density = ax.hexbin(x, y, gridsize=45, bins="log", cmap="viridis_r", mincnt=1, linewidths=0, rasterized=True)
+        density = ax.hexbin(
+            x, y, gridsize=45, extent=limits * 2, bins="log", cmap="viridis_r", mincnt=1, linewidths=0, rasterized=True
+        )
         ax.figure.colorbar(density, ax=ax, label="genes", shrink=0.7)
     else:
         if intervals:

@@ -84,12 +84,16 @@ def expression_scores(
             )
             for body in parts["bodies"]:
                 body.set(facecolor=PALETTE[4], edgecolor="none", alpha=0.9)
-        ax.plot(np.median(one), place, "o", color="white", markeredgecolor="0.2", markersize=5, zorder=3)
-        ax.plot(one.mean(), place, "|", color="black", markersize=14, markeredgewidth=2, zorder=4)
+        ax.plot(
+            np.median(one), place, "o", color="white", markeredgecolor="0.2", markersize=5, zorder=3, label="median"
+        )
+        ax.plot(one.mean(), place, "|", color="black", markersize=14, markeredgewidth=2, zorder=4, label="mean")
     if metric != "mse":
         ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
         ax.set(xlim=(-1.05, 1.05), xticks=[-1, -0.5, 0, 0.5, 1])
     ax.set_yticks(range(len(order)), [f"{name} ({len(values[name])})" for name in order])
     ax.set_ylim(len(order) - 0.4, -0.6)
+    marks = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))  # one of each, not one per method
+    ax.legend(marks.values(), marks.keys(), loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
     ax.set_xlabel(f"{EXPRESSION_METRICS.get(metric, metric)}, by gene")
     return ax

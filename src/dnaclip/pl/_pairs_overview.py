@@ -124,7 +124,7 @@ def _draw_lengths(ax: Axes, table: pd.DataFrame, at: np.ndarray) -> None:
     ax.hlines(at, low, high, color=PALETTE[0], linewidth=1.5)
     ax.scatter(middle, at, s=22, color=PALETTE[0], zorder=3)
     ax.set_xscale("log")
-    ax.set_xlabel("length (bases)")
+    ax.set_xlabel("length in bases: median, 5 % to 95 %")
 
 
 def _draw_biotypes(ax: Axes, table: pd.DataFrame, at: np.ndarray) -> None:

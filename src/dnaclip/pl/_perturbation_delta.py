@@ -67,7 +67,7 @@ def perturbation_delta(
 
     Returns
     -------
-    The axes. Targeted genes are diamonds.
+    The axes, in the unit of the data. Targeted genes are diamonds.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def perturbation_delta(
     >>> predicted = ad.AnnData(x[30:].mean(axis=0, keepdims=True), obs={"condition": ["A"]})
     >>> ax = dnaclip.pl.perturbation_delta(predicted, observed, "A")
     >>> ax.get_title(), ax.get_ylabel()
-    ('A', 'predicted change')
+    ('A', 'predicted change against control cells')
     """
     check_count("n_labels", n_labels, least=0)
     found = compare(
@@ -132,7 +132,7 @@ def perturbation_delta(
         else f"{found.names[row]}, {found.truth.contexts[found.pairs.contexts[row]]}"
     )
     ax.set(xlim=limits, ylim=limits, aspect="equal", title=title)
-    ax.set(xlabel="observed change", ylabel="predicted change")
+    ax.set(xlabel="observed change against control cells", ylabel="predicted change against control cells")
     ax.spines[["top", "right"]].set_visible(False)
     note = f"r = {pcc:.2f}" if np.isfinite(pcc) else "r undefined"
     ax.text(0.98, 0.02, f"{note}, {len(rest)} genes", transform=ax.transAxes, ha="right", fontsize=8, color="#444444")

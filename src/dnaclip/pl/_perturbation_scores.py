@@ -53,7 +53,8 @@ def perturbation_scores(
     -------
     The axes. A dot is the score of one of `points`, the black mark a method's mean over dots and the line one standard
     deviation to either side. Dashed is the mean `ceiling` of the table, dotted its mean `baseline`, where it has them.
-    Scores that are undefined or unavailable have no dot; behind the name stands how many have one.
+    Scores that are undefined or unavailable have no dot; behind the name stands how many have one, and a method without any
+    is called undefined.
 
     Raises
     ------
@@ -102,6 +103,8 @@ def perturbation_scores(
     at = np.arange(len(methods))
     ax.errorbar(mean, at, xerr=np.nan_to_num(sd), fmt="none", ecolor="black", elinewidth=1.2, zorder=3)
     ax.scatter(mean, at, marker="|", s=260, color="black", linewidths=2.2, zorder=4)
+    for place in at[np.isnan(mean)]:
+        ax.text(0.02, place, "undefined", va="center", fontsize=8, color="0.35", transform=ax.get_yaxis_transform())
     lines = _reference_lines(ax, rows)
     if color is not None or lines:
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title=color)

@@ -125,6 +125,7 @@ def program_effects(
     ax.set_yticks(range(len(shown)), shown)
     ax.set(ylim=(len(shown) - 0.5, -0.5), ylabel=program_key.replace("_", " "))
     ax.set_xlabel(f"difference in mean score, {condition} - reference (95 % CI)")
+    ax.locator_params(axis="x", nbins=5)  # small differences have long numbers
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8)

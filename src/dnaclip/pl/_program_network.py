@@ -10,7 +10,7 @@ import numpy as np
 from dnaclip._errors import InputError
 from dnaclip._keys import PROGRAM_KEY
 from dnaclip._validate import as_generator, check_count
-from dnaclip.pl._axes import axes_or_new
+from dnaclip.pl._axes import axes_or_new, length_in_points
 from dnaclip.tl._adata import check_adata
 from dnaclip.tl._programs.centroids import program_centroids, program_vectors
 
@@ -94,6 +94,9 @@ def program_network(
 
     side = 4 + 0.5 * np.sqrt(len(centroids))
     ax = axes_or_new(ax, (side + 1, side))
+    size = program.value_counts().loc[centroids.index].to_numpy()
+    area = 150 + 650 * size / size.max()  # in square points
+    points = _apart(points, np.sqrt(area) / 2 * np.ptp(points, axis=0).max() / length_in_points(ax))
     lines = LineCollection(
         [points[list(edge)] for edge in edges],
         array=similarity,
@@ -102,11 +105,10 @@ def program_network(
         zorder=1,
     )
     ax.add_collection(lines)
-    size = program.value_counts().loc[centroids.index].to_numpy()
     ax.scatter(
         points[:, 0],
         points[:, 1],
-        s=150 + 650 * size / size.max(),
+        s=area,
         color="white",
         edgecolors="black",
         linewidths=1,
@@ -129,6 +131,19 @@ def _nearest_pairs(centroids: np.ndarray, n_neighbors: int) -> tuple[list[tuple[
     pairs = {(min(i, j), max(i, j)) for i, row in enumerate(nearest.tolist()) for j in row if cosine[i, j] > 0}
     edges = sorted(pairs)
     return edges, np.array([cosine[edge] for edge in edges])
+
+
+def _apart(points: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Move circles, (n, 2), away from each other until none covers a part of another."""
+    for _ in range(200):
+        away = points[:, None] - points
+        distance = np.maximum(np.linalg.norm(away, axis=2), 1e-12)
+        overlap = np.maximum(radii[:, None] + radii - distance, 0)
+        np.fill_diagonal(overlap, 0)
+        if not overlap.any():
+            break
+        points = points + np.einsum("ij,ijk->ik", overlap / 2 / distance, away)
+    return points
 
 
 def _spanning_tree(centroids: np.ndarray) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from dnaclip._errors import InputError
 from dnaclip._keys import PROGRAM_KEY
 from dnaclip._validate import check_count
-from dnaclip.pl._axes import axes_or_new
+from dnaclip.pl._axes import axes_or_new, length_in_points
 from dnaclip.pl._leaf_order import leaf_order
 from dnaclip.tl._adata import check_adata
 from dnaclip.tl._programs.centroids import program_centroids, program_vectors
@@ -92,10 +92,11 @@ def program_similarity(
     starts = np.searchsorted(place, np.arange(len(names)))
     edges = np.append(starts, len(place)) - 0.5
     middle = (edges[:-1] + edges[1:]) / 2
-    # The names of small programs next to each other would overlap; 2.5 % of the height holds one line.
+    # The names of small programs next to each other would overlap; a line of 8 points needs 11.
+    line = 11 / length_in_points(ax) * len(place)
     fits, last = [], -np.inf
     for i, at in enumerate(middle):
-        if at - last >= 0.025 * len(place) and edges[i + 1] > edges[i]:
+        if at - last >= line and edges[i + 1] > edges[i]:
             fits.append(i)
             last = at
     ax.set_yticks(middle[fits], names[fits].astype(str))

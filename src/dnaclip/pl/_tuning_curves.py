@@ -108,11 +108,11 @@ def _points(trials: pd.DataFrame, name: str, metrics: Sequence[str]) -> pd.DataF
     if _is_one_at_a_time(trials):
         trials = trials[trials["varied"].fillna("").isin(["", name])]
     points = trials.dropna(subset=list(metrics))
-    if points[name].astype(str).nunique() < 2:
+    if points[name].map(str).nunique() < 2:
         msg = f"The setting {name!r} has a single value in these trials: there is no curve to draw."
         raise InputError(msg)
     return points.sort_values(
-        name, kind="stable", key=lambda values: values if _is_numeric(values) else values.astype(str)
+        name, kind="stable", key=lambda values: values if _is_numeric(values) else values.map(str)
     )
 
 
@@ -122,7 +122,7 @@ def _is_numeric(values: pd.Series) -> bool:
 
 def _panel(ax: Axes, name: str, points: pd.DataFrame, metrics: Sequence[str], *, alone: bool) -> None:
     numeric = _is_numeric(points[name])
-    x = points[name] if numeric else points[name].astype(str)
+    x = points[name] if numeric else points[name].map(str)
     codes, values = pd.factorize(x)
     at = x.to_numpy(dtype=float) if numeric else codes
     for i, metric in enumerate(metrics):

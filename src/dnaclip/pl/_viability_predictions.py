@@ -52,7 +52,7 @@ def viability_predictions(
 
     Returns
     -------
-    The axes. Dots are pairs of a line and a gene, above 5,000 a density; on the dashed line predictions are right. The title
+    The axes. Dots are pairs of a line and a gene, above 5,000 a density, darker for more; on the dashed line predictions are right. The title
     gives the correlation over all pairs and the mean within a line.
 
     Raises
@@ -98,7 +98,9 @@ def viability_predictions(
     a, b = truth[seen], guess[seen]
     ends = [min(a.min(), b.min()), max(a.max(), b.max())]
     if seen.sum() > MAX_DOTS:
-        cells = ax.hexbin(a, b, gridsize=60, bins="log", mincnt=1, cmap="viridis", linewidths=0)
+        cells = ax.hexbin(
+            a, b, gridsize=60, extent=(*ends, *ends), bins="log", mincnt=1, cmap="viridis_r", linewidths=0
+        )
         ax.figure.colorbar(cells, ax=ax, label="pairs", shrink=0.7)
     else:
         ax.scatter(a, b, s=8, alpha=0.6, linewidths=0, color=PALETTE[0])

@@ -132,7 +132,7 @@ def _of_frame(table: pd.DataFrame, known: dict[str, str], model: DnaClip, *, pro
     if not len(table):
         msg = "The table of known genes is empty."
         raise InputError(msg)
-    frame = pd.DataFrame({"gene": table["gene"].astype(str).to_numpy()})
+    frame = pd.DataFrame({"gene": [str(gene) for gene in table["gene"]]})
     for column in ("symbol", "name", "species"):
         frame[column] = table[column].fillna("").astype(str).to_numpy() if column in table else ""
     own = table["text"].fillna("").astype(str).str.strip().tolist() if "text" in table else [""] * len(table)
@@ -146,7 +146,7 @@ def _of_frame(table: pd.DataFrame, known: dict[str, str], model: DnaClip, *, pro
         raise InputError(msg)
     sequences = None
     if "sequence" in table:
-        kept &= table["sequence"].notna().to_numpy()
+        kept = kept & table["sequence"].notna().to_numpy()
         sequences = ["".join(str(sequence).split()) for sequence in table["sequence"][kept]]
     frame = frame[kept].reset_index(drop=True)
     distinct, rows = np.unique(frame["text"].to_numpy(dtype=str), return_inverse=True)

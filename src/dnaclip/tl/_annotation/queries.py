@@ -128,7 +128,7 @@ def _of_table(table: pd.DataFrame, sequence_key: str) -> list[tuple[str, Any]]:
     if sequence_key not in table or column is None:
         msg = f"A table of genes needs the columns 'gene' (or 'gene_id') and {sequence_key!r}; it has {examples(table.columns, 10)}."
         raise MissingKeyError(msg)
-    return list(zip(table[column].astype(str), table[sequence_key], strict=True))
+    return list(zip(map(str, table[column]), table[sequence_key], strict=True))
 
 
 def _of_adata(adata: Any, sequence_key: str, use_rep: str) -> Queries:

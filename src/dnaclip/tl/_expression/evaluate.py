@@ -135,7 +135,7 @@ def _tested(predictor: ExpressionPredictor, data: anndata.AnnData, test: str | A
         mask = ~(training | validation)
     else:
         mask = np.ones(data.n_vars, dtype=bool)
-    mask &= ~data.var_names.isin(predictor.train_genes_)
+    mask = mask & ~data.var_names.isin(predictor.train_genes_)
     if not mask.any():
         msg = "No gene is held out: name the genes to judge as test, or fit to a part of them with train."
         raise InputError(msg)

@@ -62,7 +62,7 @@ def predict_genes(
         raise InputError(msg)
     lower, upper = model.intervals.bounds(expected, coverage=coverage, std=std)
     source = [name for name, some in asked.items() for _ in some]
-    var = pd.DataFrame({"source": pd.Categorical(source)}, index=pd.Index(every, dtype=object))
+    var = pd.DataFrame({"source": pd.Categorical(source)}, index=pd.Index(every, dtype=str))
     var["in_training"] = var.index.isin(predictor.train_genes_) & (var["source"] == "name")
     params = {name: getattr(predictor, name) for name in ("method", "use_rep", "groupby", "donor_key", "layer", "rng")}
     params |= {"options": predictor.options, "coverage": float(coverage), "dnaclip_version": __version__}

@@ -87,8 +87,8 @@ class ExpressionPredictor:
     >>> adata.var["split"] = ["train"] * 60 + ["test"] * 20
     >>> predictor = dnaclip.tl.ExpressionPredictor(adata, method="ridge").fit(train="split")
     >>> predicted = predictor.predict(["70", "71"])
-    >>> predicted.X.shape, sorted(predicted.layers)
-    ((3, 2), ['lower', 'upper'])
+    >>> predicted.X.shape, predicted.layers["lower"].shape, predicted.layers["upper"].shape
+    ((3, 2), (3, 2), (3, 2))
     >>> scores = predictor.evaluate(baselines=False)
     >>> bool(scores.query("metric == 'cell_pcc' and group == 'all'")["value"].item() > 0.5)
     True

@@ -102,7 +102,7 @@ def load_predictor(cls: type[Predictor], folder: str | os.PathLike[str]) -> Pred
         VectorSource(tuple(one["names"]), tensors[f"vectors.{i}"].numpy(), one["table"]) for i, one in enumerate(stored)
     )
     vectors = GeneVectors(tuple(one["key"] for one in stored), sources, tuple(one["flag"] for one in stored))
-    obs = pd.DataFrame(config["obs"], index=pd.Index(config["groups"], dtype=object))
+    obs = pd.DataFrame(config["obs"], index=pd.Index(config["groups"], dtype=str))
     predictor._set(_model(config, tensors), vectors, obs, tuple(config["train_genes"]), tensors["group_means"].numpy())
     return predictor
 

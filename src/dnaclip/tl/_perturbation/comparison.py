@@ -86,8 +86,8 @@ def compare(
     symbols = observed.var_names
     if gene_symbols is not None:
         check_key(gene_symbols, observed.var.columns, where="adata.var of the observed cells")
-        symbols = observed.var[gene_symbols].astype(str)
-    symbols = symbols.to_numpy(dtype=object)[genes[1]]
+        symbols = observed.var[gene_symbols]
+    symbols = np.array([str(name) for name in symbols], dtype=object)[genes[1]]
     profiles = read_profiles(
         guess,
         truth,

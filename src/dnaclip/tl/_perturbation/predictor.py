@@ -103,8 +103,8 @@ class PerturbationPredictor:
                    n_genes  n_genes_known  in_training
     gene3                1              1         True
     gene17+gene19        2              2        False
-    >>> predicted.X.shape, sorted(predicted.layers)
-    ((2, 20), ['delta', 'std'])
+    >>> predicted.X.shape, predicted.layers["delta"].shape, predicted.layers["std"].shape
+    ((2, 20), (2, 20), (2, 20))
     """
 
     def __init__(

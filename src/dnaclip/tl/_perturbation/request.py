@@ -82,14 +82,14 @@ def as_adata(
     rows = (
         names if context_key is None else [f"{name}|{context}" for name, context in zip(names, contexts, strict=True)]
     )
-    obs.index = pd.Index(rows, dtype=object)
+    obs.index = pd.Index(rows, dtype=str)
     if repeats > 1:
         obs = obs.loc[obs.index.repeat(repeats)]
-        obs.index = pd.Index([f"{name}|{i % repeats}" for i, name in enumerate(obs.index)], dtype=object)
+        obs.index = pd.Index([f"{name}|{i % repeats}" for i, name in enumerate(obs.index)], dtype=str)
     return AnnData(
         x.astype(np.float32, copy=False),
         obs=obs,
-        var=pd.DataFrame(index=pd.Index(model.genes, dtype=object)),
+        var=pd.DataFrame(index=pd.Index(model.genes, dtype=str)),
         layers=layers,
         uns=uns,
     )

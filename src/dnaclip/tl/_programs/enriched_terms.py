@@ -63,4 +63,4 @@ def enriched_terms(
             "fdr": np.exp(found["log_fdr"].to_numpy()),
             "genes": np.array(members, dtype=object),
         }
-    )
+    ).astype(dict.fromkeys(("program", "term", "genes"), str))  # also where no row tells that they hold text
