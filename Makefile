@@ -13,10 +13,10 @@ BENCH := OMP_NUM_THREADS=1 $(BIN)/python benchmarks
 PAIRS = $$DNACLIP_SHARED_DATA/genes/pairs.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test docs bench lint build clean
+.PHONY: help .venv demo test docs tutorials bench lint build clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z.]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv: $(VENV)/.installed ## make the environment
 
@@ -39,6 +39,11 @@ test: $(VENV)/.group-test ## run the tests
 
 docs: $(VENV)/.group-doc ## build the documentation without network; DNACLIP_DOCS_OFFLINE=0 links to other projects
 	DNACLIP_DOCS_OFFLINE=$${DNACLIP_DOCS_OFFLINE:-1} $(BIN)/python -m sphinx -M html docs docs/_build -W --keep-going
+
+tutorials: $(VENV)/.group-doc $(VENV)/.group-test ## run the notebooks of tutorials/ from scratch and write their outputs back; NAMES="train viability" runs some
+	@test -n "$$DNACLIP_SHARED_DATA" || { echo "Set DNACLIP_SHARED_DATA to the folder with real genes."; exit 1; }
+	@# A cache of its own: a table that was completed on this machine would change the outputs.
+	DNACLIP_DATA_DIR=$(abspath $(VENV))/tutorials OMP_NUM_THREADS=1 $(BIN)/python scripts/run_tutorials.py $(NAMES)
 
 bench: $(VENV)/.group-test ## run the benchmarks on real genes; files in bench-output/
 	@test -n "$$DNACLIP_SHARED_DATA" || { echo "Set DNACLIP_SHARED_DATA to the folder with real genes."; exit 1; }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,6 +65,20 @@ def _figures_are_closed() -> Iterator[None]:
     yield
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
+
+
+@pytest.fixture
+def run_blocks() -> Callable[..., dict[str, Any]]:
+    """Runner of the Python in a page of the documentation, with the names that it expects to be there."""
+    block = re.compile(r"(<!-- not run by the tests: .+? -->\n\n)?```python\n(.*?)```", re.DOTALL)
+
+    def run(text: str, /, **names: Any) -> dict[str, Any]:
+        for i, (not_run, code) in enumerate(block.findall(text)):
+            if not not_run:
+                exec(compile(code, f"block {i}", "exec", dont_inherit=True), names)
+        return names
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -156,7 +156,7 @@ def refuse(result: Result, message: str) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 2, "what is wrong, and where to look"
     assert message in result.stderr
 
 

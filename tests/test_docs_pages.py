@@ -31,6 +31,11 @@ CONSOLE = [
     for page, text in PAGES.items()
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE)
+] + [
+    (page, line)
+    for page, text in PAGES.items()
+    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    for line in re.findall(r"^(?:dnaclip|torchrun) .*$", block, re.MULTILINE)
 ]
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="docs/ is not beside the tests")
@@ -155,7 +160,14 @@ def test_the_entry_for_scverse_agrees_with_the_package() -> None:
     entry = yaml.safe_load((DOCS / "meta.yaml").read_text(encoding="utf-8"))
     assert entry["version"] == dnaclip.__version__
     assert entry["license"] == "BSD-3-Clause"
-    assert {"name", "description", "project_home", "documentation_home", "install", "tags", "authors"} <= set(entry)
+    # What the schema of the ecosystem requires.
+    required = {"name", "description", "project_home", "documentation_home", "install", "license", "tags", "version"}
+    assert required | {"category", "contact"} <= set(entry)
+    assert entry["category"] == "ecosystem"
+    # Nothing is made up in place of what does not exist yet, and the page says what that is.
+    unfilled = {key for key, value in entry.items() if "OWNER" in str(value) or "ACCOUNT" in str(value)}
+    assert unfilled <= {"project_home", "contact"}
+    assert all(f"`{key}`" in PAGES["ecosystem.md"] for key in unfilled)
 
 
 def test_every_page_is_in_a_table_of_contents() -> None:

@@ -85,6 +85,8 @@ def test_the_best_method_is_on_top_and_the_undefined_last(scores: pd.DataFrame) 
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     assert [text.get_text() for text in ax.texts] == ["undefined"]
     assert ax.get_xlabel() == "PCC over groups, centred, by gene"
+    legend: Any = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["median", "mean"]
     unsorted = pl.expression_scores(scores, sort=False)
     assert unsorted.get_yticklabels()[0].get_text() == "train_mean (0)"
 

@@ -153,6 +153,7 @@ class TestScores:
         np.testing.assert_allclose(np.asarray(means.get_offsets())[:2], [[0.65, 0], [0.2, 1]])
         legend = [text.get_text() for text in ax.get_legend().get_texts()]
         assert legend == ["ceiling (0.9)", "baseline (0.15)"]
+        assert [(text.get_text(), text.get_position()[1]) for text in ax.texts] == [("undefined", 2)]
         assert ax.get_xlabel() == "pcc delta (higher is better)"
 
     def test_lower_is_better_for_errors(self, table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
@@ -154,6 +155,36 @@ def test_network_is_the_same_with_the_same_seed(programs: ad.AnnData) -> None:
     np.testing.assert_array_equal(first, again)
 
 
+def many_programs(n: int = 70) -> ad.AnnData:
+    rng = np.random.default_rng(0)
+    adata = ad.AnnData(np.ones((2, 2 * n), dtype="float32"))
+    adata.varm["dnaclip"] = (rng.normal(size=(n, 8)).repeat(2, axis=0) + 3).astype("float32")
+    adata.var["gene_program"] = [f"P{i // 2 + 1}" for i in range(2 * n)]
+    return adata
+
+
+def test_many_nodes_do_not_cover_each_other() -> None:
+    ax: Any = pl.program_network(many_programs())
+    ax.figure.canvas.draw()
+    nodes = ax.collections[1]
+    places = ax.transData.transform(nodes.get_offsets()) / ax.figure.dpi * 72
+    radii = np.sqrt(nodes.get_sizes()) / 2
+    distance = np.linalg.norm(places[:, None] - places, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    assert (distance > 0.9 * (radii[:, None] + radii)).all()
+
+
+def test_the_names_of_many_programs_do_not_overlap() -> None:
+    ax: Any = pl.program_similarity(many_programs())
+    ax.figure.canvas.draw()
+    for labels_of_side, low, high in ((ax.get_xticklabels(), "x0", "x1"), (ax.get_yticklabels(), "y0", "y1")):
+        ends = sorted(
+            (getattr(box, low), getattr(box, high)) for box in (label.get_window_extent() for label in labels_of_side)
+        )
+        assert len(ends) > 10
+        assert all(one[1] <= other[0] + 1 for one, other in pairwise(ends))
+
+
 def test_network_of_opposite_programs_has_nodes_only() -> None:
     adata = ad.AnnData(
         np.ones((1, 4), dtype=np.float32), varm={"dnaclip": np.array([[1, 0], [1, 0], [-1, 0], [-1, 0]])}
@@ -256,6 +287,15 @@ def test_effects_with_intervals_and_significance(programs: ad.AnnData) -> None:
             assert points[place][1] == (PALETTE[i].lower() if row["fdr"] <= 0.05 else "#ffffff")
     assert (table[table["program"] == "P2"]["fdr"] <= 0.05).all()
     assert "ill - reference" in ax.get_xlabel()
+
+
+def test_small_effects_have_labels_that_do_not_touch() -> None:
+    table = pd.DataFrame({"condition": "ill", "group": "all", "program": ["P1", "P2"], "difference": [0.003, -0.003]})
+    table = table.assign(ci_low=[0.002, -0.0045], ci_high=[0.0035, -0.002], p_value=0.001, fdr=0.002)
+    ax: Any = pl.program_effects(table)
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels() if ax.get_xlim()[0] <= label.get_position()[0]]
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
 
 
 def test_the_best_programs_are_shown(programs: ad.AnnData) -> None:

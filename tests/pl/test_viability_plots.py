@@ -48,6 +48,7 @@ def test_predictions_find_names_and_draw_many_pairs_as_a_density() -> None:
     ax = pl.viability_predictions(predicted, observed[::-1, ::-1], held_out=None)
     assert "r = 0.9" in ax.get_title()
     assert len(ax.figure.axes) == 2  # the second is the colour bar
+    assert ax.collections[0].get_cmap().name == "viridis_r", "darker for more, as in the other densities"
 
 
 def test_predictions_refuse() -> None:
