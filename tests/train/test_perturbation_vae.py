@@ -171,12 +171,15 @@ def test_each_context_is_centred_on_its_own_controls() -> None:
 
 def test_context_vectors_are_learned_from() -> None:
     cells, vectors, _ = problem(n_contexts=2)
+    of_contexts = np.eye(2, dtype=np.float32)
+    for array in (vectors, of_contexts):  # as pandas hands them out
+        array.setflags(write=False)
     model, history = fit_vae(
-        cells, vectors, config=CONFIG, context_vectors=np.eye(2), validation=[5], device="cpu", progress=False
+        cells, vectors, config=CONFIG, context_vectors=of_contexts, validation=[5], device="cpu", progress=False
     )
     assert history.table["context"].iloc[-1] < history.table["context"].iloc[0]
     assert "validation_pcc" in history.table
-    assert model.predict_delta(vectors, cells.x[:9], np.array([1.0, 0.0])).shape == (len(vectors), N_GENES)
+    assert model.predict_delta(vectors, cells.x[:9], of_contexts[0]).shape == (len(vectors), N_GENES)
 
 
 def feed(**options: Any) -> CellFeed:

@@ -125,7 +125,7 @@ def _context_state(model: PerturbationVae, vector: np.ndarray | None) -> Tensor 
         msg = f"This model was trained with context vectors: give context_vector, {model.context_dim} numbers."
         raise InputError(msg)
     vector = _checked("context_vector", vector, model.context_dim)
-    return model.context_encoder(torch.as_tensor(vector, dtype=torch.float32)[None].to(model.basis.device))
+    return model.context_encoder(torch.tensor(vector, dtype=torch.float32)[None].to(model.basis.device))
 
 
 def _checked(name: str, values: np.ndarray, length: int) -> np.ndarray:

@@ -124,7 +124,7 @@ class PerturbationVae(nn.Module):
         if vectors.ndim != 2 or vectors.shape[1] != self.basis.shape[1] or not np.isfinite(vectors).all():
             msg = f"vectors must be finite numbers of shape (k, {self.basis.shape[1]}), got {vectors.shape}."
             raise InputError(msg)
-        return torch.as_tensor(vectors, dtype=torch.float32).to(self.basis.device) @ self.basis.T
+        return torch.tensor(vectors, dtype=torch.float32).to(self.basis.device) @ self.basis.T
 
     def forward(self, batch: PerturbationBatch) -> dict[str, Tensor]:
         """Return the loss of the whole batch, under `"loss"`, and its parts, each a mean over cells.

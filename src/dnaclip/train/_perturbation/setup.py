@@ -117,7 +117,7 @@ def prepare(
         epsilon=model.epsilon,
         context_vectors=None
         if context_vectors is None
-        else torch.as_tensor(np.asarray(context_vectors), dtype=torch.float32).to(device),
+        else torch.tensor(np.asarray(context_vectors), dtype=torch.float32).to(device),
         targets=known,
         processes=processes,
     )
