@@ -248,9 +248,7 @@ def test_a_full_disk_leaves_the_old_results(
 @pytest.mark.parametrize(
     ("content", "message"), [(None, "There is no file"), (b"no h5ad", "cannot be read as an h5ad file")]
 )
-def test_the_command_says_what_is_wrong_with_the_file(
-    tmp_path: Path, content: bytes | None, message: str
-) -> None:
+def test_the_command_says_what_is_wrong_with_the_file(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "cells.h5ad"
     if content is not None:
         path.write_bytes(content)
