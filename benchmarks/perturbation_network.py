@@ -3,7 +3,7 @@
     python benchmarks/perturbation_network.py SHARED_DATA --modality text --seeds 5 --work FOLDER
 
 Norman's K562 subset, 5 folds over perturbations and 5 over genes, half of the control cells kept for judging. Each fold seed is
-kept in FOLDER, and a second run goes on from there. Prints markdown: mean over all perturbations of a fold seed, then mean and
+kept in FOLDER, and a second run goes on from there; several processes share the work by ``--splits`` and ``--first``. Prints markdown: mean over all perturbations of a fold seed, then mean and
 standard deviation over fold seeds. An undefined score, such as the correlation of no change, counts as 0.
 """
 
@@ -20,6 +20,7 @@ import torch
 from dnaclip import tl
 
 METRICS = ("pcc_delta", "pcc_delta_reference", "mse", "discrimination", "discrimination_cosine")
+SPLITS = ("perturbations", "genes")
 
 
 def scores(adata: ad.AnnData, seed: int, *, gene_disjoint: bool, epochs: int) -> pd.DataFrame:
@@ -49,7 +50,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2, help="how many fold seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS, help="folds over what")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--modality", default="joint", help="vectors: joint, text or dna")
     parser.add_argument("--work", type=Path, required=True, help="folder for the scores of each fold seed")
@@ -59,8 +62,8 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     adata = ad.read_h5ad(options.shared / "cells/norman_k562_devel.h5ad")
     tl.embed(adata, modality=options.modality)
-    tables: dict[str, list[pd.DataFrame]] = {"perturbations": [], "genes": []}
-    for seed in range(options.seeds):
+    tables: dict[str, list[pd.DataFrame]] = {what: [] for what in options.splits}
+    for seed in range(options.first, options.first + options.seeds):
         for what, done in tables.items():
             file = options.work / f"{options.modality}-{what}-{options.epochs}-{seed}.csv"
             if not file.exists():

@@ -11,6 +11,7 @@ import pytest
 from dnaclip._errors import InputError, MissingKeyError
 from dnaclip.pp import cluster_pairs, split_pairs
 from dnaclip.pp._shared_words import WordKind, distinct_words, near_copies
+from dnaclip.pp._word_file import WordFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,15 +169,32 @@ class TestWords:
     def test_no_words(self) -> None:
         keys = distinct_words(np.array([0, 5], np.uint8), np.zeros(2, int), np.array([1]), self.kind)
         assert len(keys) == 0
-        assert near_copies(keys, np.array([1]), self.kind).shape == (2, 0)
+        assert near_copies([keys], np.array([1]), self.kind).shape == (2, 0)
 
     def test_near_copies_by_hand(self) -> None:
         kind = WordKind(letters=4, length=3, share=0.5, least=2, whole_below=100, every=4)
         words_of = [[1, 2, 3, 4], [3, 4, 5, 6, 7, 8], [4, 5, 6], [9], [9]]
         keys = np.array([word << 32 | i for i, words in enumerate(words_of) for word in words], np.uint64)
-        found = near_copies(keys, np.full(5, 10), kind)
+        found = near_copies([np.sort(keys)], np.full(5, 10), kind)
         # 0 and 1 share half of the words of 0; 0 and 2 too few; 3 and 4 all that they have, which is too little.
         assert sorted(map(tuple, found.T.tolist())) == [(0, 1), (1, 0), (1, 2), (2, 1)]
+        in_ranges = near_copies(np.split(np.sort(keys), [1, 4, 7]), np.full(5, 10), kind)
+        np.testing.assert_array_equal(in_ranges, found)
+
+    @pytest.mark.parametrize("letters", [2, 4, 20])
+    def test_word_file_sorts_the_words_of_all_blocks(self, rng: np.random.Generator, letters: int) -> None:
+        kind = WordKind(letters=letters, length=7, share=0.5, least=1, whole_below=100, every=4)
+        blocks = [
+            np.sort(rng.integers(0, letters**7, n).astype(np.uint64) << 32 | i) for i, n in enumerate([500, 0, 9])
+        ]
+        with WordFile(kind) as words:
+            for block in blocks:
+                words.add(block.astype(np.uint64))
+            ranges = list(words.ranges())
+        np.testing.assert_array_equal(np.concatenate(ranges), np.sort(np.concatenate(blocks)))
+        assert max(map(len, ranges)) < 60
+        words_in = [set((keys >> np.uint64(32)).tolist()) for keys in ranges]
+        assert sum(map(len, words_in)) == len(set.union(*words_in))
 
     def test_sample_is_the_same_for_all_genes(self, rng: np.random.Generator) -> None:
         kind = WordKind(letters=4, length=10, share=0.25, least=4, whole_below=100, every=8)
@@ -197,7 +215,7 @@ class TestSplit:
         split = split_pairs(pairs)
         pd.testing.assert_frame_equal(pairs, before)
         pd.testing.assert_index_equal(split.index, pairs.index)
-        assert list(split) == ["cluster", "split"]
+        assert list(split) == ["cluster", "near_copies", "split"]
         assert list(split["split"].cat.categories) == ["train", "validation", "test", "species"]
         assert split.groupby("cluster")["split"].nunique().max() == 1
         np.testing.assert_array_equal(split["cluster"], cluster_pairs(pairs["sequence"], pairs["text"]))

@@ -193,7 +193,10 @@ def test_an_interrupted_run_goes_on(
         ({"recipe": replace(RECIPE, training=TrainConfig())}, "batch_size=1024 is more than the 122 training pairs"),
         ({"text_vectors": np.ones((7, 16))}, "text_vectors has 7 rows for 144 pairs. Give one row per pair"),
         ({"text_vectors": np.full((144, 16), np.nan)}, "not finite in 144 rows: 0, 1, 2, 3, 4 ..."),
-        ({"split": pd.DataFrame({"cluster": [0], "split": ["train"]})}, "144 pairs and 1 rows of the split"),
+        (
+            {"split": pd.DataFrame({"cluster": [0], "near_copies": [0], "split": ["train"]})},
+            "144 pairs and 1 rows of the split",
+        ),
         ({"device": "toaster"}, "toaster"),
     ],
 )
@@ -206,7 +209,7 @@ def test_bad_tables_are_refused(families: Families, prepared: PreparedPairs, spl
     pairs, vectors = families
     with pytest.raises(MissingKeyError, match="'text'"):
         run((pairs.drop(columns="text"), vectors))
-    with pytest.raises(MissingKeyError, match="lacks the columns 'cluster'; it has 'split'"):
+    with pytest.raises(MissingKeyError, match="lacks the columns 'cluster', 'near_copies'; it has 'split'"):
         run(families, split=split[["split"]])
     text = pairs["text"].mask(pairs.index.isin([3, 5]))
     with pytest.raises(InputError, match=r"2 of 144 pairs have no text: rows 3, 5\. Drop them\."):

@@ -10,9 +10,9 @@ import numpy as np
 from dnaclip._errors import InputError, examples
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-__all__ = ["AMBIGUOUS", "SEPARATOR", "Bases", "encode_bases"]
+__all__ = ["AMBIGUOUS", "SEPARATOR", "Bases", "base_blocks", "encode_bases", "sequence_lengths"]
 
 AMBIGUOUS = 4
 """Code of N and of every other IUPAC letter that does not name one base."""
@@ -91,18 +91,8 @@ def encode_bases(sequences: Sequence[str], *, names: Sequence[str] | None = None
     >>> encode_bases(["ACGU", "nacg"]).codes[:12].tolist()
     [0, 1, 2, 3, 5, 5, 5, 5, 5, 4, 0, 1]
     """
-    if isinstance(sequences, str):
-        msg = "sequences is a single string. Pass a list with one string a gene: [sequence]."
-        raise InputError(msg)
-    label = (lambda i: repr(str(names[i]))) if names is not None else (lambda i: f"number {first + i}")
-    wrong = [i for i, sequence in enumerate(sequences) if not isinstance(sequence, str) or not sequence]
-    if wrong:
-        msg = (
-            f"{len(wrong)} sequences are empty or not a string: gene {label(wrong[0])} is "
-            f"{sequences[wrong[0]]!r}. Drop these genes or give their sequence (positions {examples(first + i for i in wrong)})."
-        )
-        raise InputError(msg)
-    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    label = _labels(names, first)
+    lengths = sequence_lengths(sequences, names=names, first=first)
     offsets = np.concatenate([[0], np.cumsum((lengths + 2) // 3 * 3 + 3)])
     codes = np.full(offsets[-1], SEPARATOR, np.uint8)
     for i, (sequence, start) in enumerate(zip(sequences, offsets[:-1], strict=True)):
@@ -128,3 +118,66 @@ def encode_bases(sequences: Sequence[str], *, names: Sequence[str] | None = None
         )
         raise InputError(msg)
     return Bases(codes, offsets, lengths)
+
+
+def base_blocks(
+    sequences: Collection[str], *, at_once: int, names: Sequence[str] | None = None, first: int = 0
+) -> Iterator[tuple[slice, Bases]]:
+    """Encode sequences block by block, so that never more than a block of them is in memory.
+
+    Parameters
+    ----------
+    sequences
+        As in :func:`encode_bases`; a column of a table is read row after row, wherever it lies.
+    at_once
+        Bases of a block: it ends with the gene that reaches them.
+    names, first
+        As in :func:`encode_bases`.
+
+    Yields
+    ------
+    Which genes, and their codes; one block without genes if there are none.
+
+    Raises
+    ------
+    InputError
+        As in :func:`encode_bases`, when the block is reached.
+    """
+    _check_several(sequences)
+    block: list[str] = []
+    start, size = 0, 0
+    last = len(sequences) - 1
+    if last < 0:
+        yield slice(0, 0), encode_bases([])
+    for i, sequence in enumerate(sequences):
+        block.append(sequence)
+        size += len(sequence) if isinstance(sequence, str) else 0
+        if size >= at_once or i == last:
+            genes = slice(start, i + 1)
+            yield genes, encode_bases(block, names=None if names is None else names[genes], first=first + start)
+            block, start, size = [], i + 1, 0
+
+
+def sequence_lengths(sequences: Collection[str], *, names: Sequence[str] | None = None, first: int = 0) -> np.ndarray:
+    """Count the letters of each sequence, int64 (n,); arguments and errors as in :func:`encode_bases`."""
+    _check_several(sequences)
+    lengths = np.array([len(sequence) if isinstance(sequence, str) else 0 for sequence in sequences], np.int64)
+    wrong = np.flatnonzero(lengths == 0).tolist()
+    if wrong:
+        value = next(sequence for i, sequence in enumerate(sequences) if i == wrong[0])
+        msg = (
+            f"{len(wrong)} sequences are empty or not a string: gene {_labels(names, first)(wrong[0])} is {value!r}. "
+            f"Drop these genes or give their sequence (positions {examples(first + i for i in wrong)})."
+        )
+        raise InputError(msg)
+    return lengths
+
+
+def _labels(names: Sequence[str] | None, first: int) -> Callable[[int], str]:
+    return (lambda i: f"number {first + i}") if names is None else (lambda i: repr(str(names[i])))
+
+
+def _check_several(sequences: object) -> None:
+    if isinstance(sequences, str):
+        msg = "sequences is a single string. Pass a list with one string a gene: [sequence]."
+        raise InputError(msg)

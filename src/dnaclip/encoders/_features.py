@@ -9,13 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm.auto import tqdm
 
-from dnaclip.encoders._bases import encode_bases
-from dnaclip.encoders._composition import composition
+from dnaclip.encoders._bases import base_blocks
+from dnaclip.encoders._composition import composition, composition_names
 from dnaclip.encoders._homology import find_seeds
 from dnaclip.encoders._reading_frames import coding_ratio, open_reading_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
 __all__ = ["SequenceFeatures", "sequence_features"]
 
@@ -42,14 +42,15 @@ class SequenceFeatures:
 
 
 def sequence_features(
-    sequences: Sequence[str], *, names: Sequence[str] | None = None, first: int = 0, progress: bool = False
+    sequences: Collection[str], *, names: Sequence[str] | None = None, first: int = 0, progress: bool = False
 ) -> SequenceFeatures:
     """Compute the features of genes from their DNA.
 
     Parameters
     ----------
     sequences
-        One string a gene, on the gene's own strand; see :func:`encode_bases` for what is legal.
+        One string a gene, on the gene's own strand; see :func:`encode_bases` for what is legal. They are read one after
+        the other, so that a column of a table may lie in a mapped file.
     names
         Gene names for error messages.
     first
@@ -72,31 +73,13 @@ def sequence_features(
     >>> sequence_features(["ATGGCCAAGTTG" * 10]).composition.shape
     (1, 831)
     """
-    parts = []
+    counts = np.empty((len(sequences), len(composition_names())), np.float32)
+    seeds, ratios = [], []
     with tqdm(total=len(sequences), unit="gene", desc="DNA features", disable=not progress) as bar:
-        for block in _blocks(sequences):
-            bases = encode_bases(
-                sequences[block], names=None if names is None else names[block], first=first + block.start
-            )
+        for genes, bases in base_blocks(sequences, at_once=_BASES_AT_ONCE, names=names, first=first):
             peptides = open_reading_frames(bases)
-            parts.append(
-                (composition(bases, peptides), find_seeds(peptides, len(bases)), coding_ratio(bases, peptides))
-            )
+            counts[genes] = composition(bases, peptides)
+            seeds.append(find_seeds(peptides, len(bases)))
+            ratios.append(coding_ratio(bases, peptides))
             bar.update(len(bases))
-    return SequenceFeatures(
-        np.concatenate([part[0] for part in parts]),
-        sp.vstack([part[1] for part in parts], format="csr"),
-        np.concatenate([part[2] for part in parts]),
-    )
-
-
-def _blocks(sequences: Sequence[str]) -> Iterator[slice]:
-    """Cut into runs of about four million bases, at least one gene each, at least one run."""
-    start, size = 0, 0
-    for i, sequence in enumerate(sequences):
-        size += len(sequence) if isinstance(sequence, str) else 0
-        if size >= _BASES_AT_ONCE:
-            yield slice(start, i + 1)
-            start, size = i + 1, 0
-    if start < len(sequences) or not len(sequences):
-        yield slice(start, len(sequences))
+    return SequenceFeatures(counts, sp.vstack(seeds, format="csr"), np.concatenate(ratios))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +10,14 @@ import pandas as pd
 from scipy import sparse
 
 from dnaclip._errors import InputError
-from dnaclip.encoders._bases import Bases, encode_bases
+from dnaclip.encoders._bases import base_blocks, sequence_lengths
 from dnaclip.encoders._reading_frames import AMINO_ACIDS, open_reading_frames
+from dnaclip.pp._plain_text import plain_text
 from dnaclip.pp._shared_words import WordKind, distinct_words, near_copies
+from dnaclip.pp._word_file import WordFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["cluster_pairs"]
 
@@ -62,60 +65,73 @@ def cluster_pairs(sequences: Sequence[str] | pd.Series, texts: Sequence[str] | p
     >>> first == second, first == third
     (np.True_, np.False_)
     """
+    return cluster_twice(sequences, texts)[1]
+
+
+def cluster_twice(
+    sequences: Sequence[str] | pd.Series, texts: Sequence[str] | pd.Series
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cluster by sequence alone, and by sequence and text, as :func:`cluster_pairs` does, for one reading of the sequences."""
     if len(sequences) != len(texts):
         msg = f"There are {len(sequences)} sequences and {len(texts)} texts. Pass one text for each sequence."
         raise InputError(msg)
-    if isinstance(sequences, pd.Series):
-        sequences = sequences.tolist()
-    bases = encode_bases(sequences)
-    if not len(bases):
-        return np.zeros(0, np.int64)
-    # Numbered from the longest on, and equally long ones by their letters, genes come in any order to the same clusters.
-    spelt = [sequence.upper().replace("U", "T") for sequence in sequences]
-    order = np.array(sorted(range(len(spelt)), key=lambda i: (-len(spelt[i]), spelt[i])))
-    number = np.argsort(order)
-    links = [
-        *_near_copies(bases, number),
-        number[_equal(pd.Series(spelt))],
-        number[_equal(pd.Series(list(texts), dtype=object).str.split().str.join(" ").str.casefold())],
-    ]
-    first, second = np.concatenate(links, axis=1)
-    graph = sparse.coo_array((np.ones(len(first), bool), (first, second)), shape=(len(order), len(order)))
-    _, labels = sparse.csgraph.connected_components(graph, directed=False)
-    return pd.factorize(labels)[0][number]
+    lengths = sequence_lengths(sequences)
+    if not len(lengths):
+        return lengths, lengths
+    number, equal = _order(sequences, lengths)
+    alike = np.concatenate([equal, *_near_copies(sequences, lengths, number)], axis=1)
+    described = number[_equal(plain_text(texts))]
+    return _components(alike, number), _components(np.concatenate([alike, described], axis=1), number)
 
 
-def _near_copies(bases: Bases, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _order(sequences: Sequence[str] | pd.Series, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the genes, (n,), and link equal ones by these numbers, (2, links).
+
+    Numbered from the longest on, and equally long ones by their letters, genes come in any order to the same clusters.
+    """
+    at = sequences.iloc if isinstance(sequences, pd.Series) else sequences
+    order = np.argsort(-lengths, kind="stable")
+    bounds = np.flatnonzero(np.diff(lengths[order], prepend=-1, append=-1))
+    links = []
+    for start, stop in pairwise(bounds.tolist()):  # only equally long ones are in memory together
+        spelt = pd.Series([at[i].upper().replace("U", "T") for i in order[start:stop].tolist()], dtype=object)
+        by_letters = np.argsort(spelt.to_numpy(), kind="stable")
+        order[start:stop] = order[start:stop][by_letters]
+        links.append(start + _equal(spelt.iloc[by_letters]))
+    return np.argsort(order), np.concatenate(links, axis=1)
+
+
+def _near_copies(
+    sequences: Sequence[str] | pd.Series, lengths: np.ndarray, number: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of genes alike in bases and pairs alike in residues, by their `number`."""
-    base_lengths, frame_lengths = np.empty_like(bases.lengths), np.empty_like(bases.lengths)
-    base_lengths[number] = bases.lengths
-    base_words, residue_words = [], []
-    for rows, part in _parts(bases):
-        numbers = number[rows]
-        genes = np.repeat(numbers, np.diff(part.offsets))
-        base_words.append(distinct_words(part.codes, genes, base_lengths, _BASE_WORDS))
-        peptides = open_reading_frames(part)
-        residues, genes = peptides.residues[peptides.longest], peptides.genes[peptides.longest]
-        frame_lengths[numbers] = np.bincount(genes, minlength=len(part))
-        residue_words.append(distinct_words(residues, numbers[genes], frame_lengths, _RESIDUE_WORDS))
-    return (
-        near_copies(np.concatenate(base_words), base_lengths, _BASE_WORDS),
-        near_copies(np.concatenate(residue_words), frame_lengths, _RESIDUE_WORDS),
-    )
-
-
-def _parts(bases: Bases) -> Iterator[tuple[slice, Bases]]:
-    """Cut `bases` between genes."""
-    starts = np.searchsorted(bases.offsets, np.arange(0, bases.offsets[-1], _BASES_AT_ONCE))
-    bounds = np.unique([*starts, len(bases)])
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-        offsets = bases.offsets[start : stop + 1]
-        rows = slice(start, stop)
-        yield rows, Bases(bases.codes[offsets[0] : offsets[-1]], offsets - offsets[0], bases.lengths[rows])
+    base_lengths, frame_lengths = np.empty_like(lengths), np.empty_like(lengths)
+    base_lengths[number] = lengths
+    with WordFile(_BASE_WORDS) as base_words, WordFile(_RESIDUE_WORDS) as residue_words:
+        for rows, part in base_blocks(sequences, at_once=_BASES_AT_ONCE):
+            numbers = number[rows]
+            genes = np.repeat(numbers, np.diff(part.offsets))
+            base_words.add(distinct_words(part.codes, genes, base_lengths, _BASE_WORDS))
+            peptides = open_reading_frames(part)
+            residues, genes = peptides.residues[peptides.longest], peptides.genes[peptides.longest]
+            frame_lengths[numbers] = np.bincount(genes, minlength=len(part))
+            residue_words.add(distinct_words(residues, numbers[genes], frame_lengths, _RESIDUE_WORDS))
+        return (
+            near_copies(base_words.ranges(), base_lengths, _BASE_WORDS),
+            near_copies(residue_words.ranges(), frame_lengths, _RESIDUE_WORDS),
+        )
 
 
 def _equal(values: pd.Series) -> np.ndarray:
-    """Link each row to the first row of the same value; empty and missing values are equal to none."""
-    rows = np.flatnonzero(values.notna() & (values != ""))
+    """Link each row to the first row of the same value; empty values are equal to none."""
+    rows = np.flatnonzero(values != "")
     _, first, same = np.unique(pd.factorize(values.iloc[rows])[0], return_index=True, return_inverse=True)
     return np.stack([rows, rows[first[same]]])
+
+
+def _components(links: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Number the sets of genes that `links` join, int64 (n,), in the order of `number`."""
+    first, second = links
+    graph = sparse.coo_array((np.ones(len(first), bool), (first, second)), shape=(len(number), len(number)))
+    _, labels = sparse.csgraph.connected_components(graph, directed=False)
+    return pd.factorize(labels)[0][number]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = ["WordKind", "distinct_words", "near_copies"]
 
-_GENE_BITS = np.uint64(32)
+GENE_BITS = np.uint64(32)
 _FREQUENT = 400
 _FIRST_HOLDERS = 50
 _GENES_AT_ONCE = 512
@@ -74,10 +78,10 @@ def distinct_words(symbols: np.ndarray, genes: np.ndarray, lengths: np.ndarray, 
         foreign |= symbols[k : k + n] >= kind.letters
     whole = (lengths < kind.whole_below)[genes[:n]]
     kept = np.flatnonzero(~foreign & (whole | kind.in_sample(words)))
-    return np.unique(words[kept].astype(np.uint64) << _GENE_BITS | genes[kept].astype(np.uint64))
+    return np.unique(words[kept].astype(np.uint64) << GENE_BITS | genes[kept].astype(np.uint64))
 
 
-def near_copies(keys: np.ndarray, lengths: np.ndarray, kind: WordKind) -> np.ndarray:
+def near_copies(ranges: Iterable[np.ndarray], lengths: np.ndarray, kind: WordKind) -> np.ndarray:
     """Find the pairs of genes that share enough words.
 
     Words of more than 400 genes are mostly repeats: a gene that holds one is no copy of all the others that do. Such
@@ -86,34 +90,37 @@ def near_copies(keys: np.ndarray, lengths: np.ndarray, kind: WordKind) -> np.nda
 
     Parameters
     ----------
-    keys
-        What :func:`distinct_words` returned, of all genes, in any order.
+    ranges
+        What :func:`distinct_words` returned, of all genes, rising; cut anywhere between two words.
     lengths
         int (number of genes,): symbols of each gene.
     kind
-        The words in `keys`.
+        The words in `ranges`.
 
     Returns
     -------
     int32 (2, number of pairs).
     """
-    keys = np.sort(keys)
-    words, genes = (keys >> _GENE_BITS).astype(np.uint32), keys.astype(np.uint32).astype(np.int32)
     n = len(lengths)
+    n_words, n_sampled = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    rare, frequent, first = [], [], []
+    for keys in ranges:
+        words, genes = (keys >> GENE_BITS).astype(np.uint32), keys.astype(np.uint32).astype(np.int32)
+        n_words += np.bincount(genes, minlength=n)
+        n_sampled += np.bincount(genes[kind.in_sample(words)], minlength=n)
+        begins = np.flatnonzero(np.diff(words, prepend=~words[:1]))
+        n_holders = np.diff(begins, append=len(words))
+        rare.append(_holders(genes, n_holders, n, (n_holders > 1) & (n_holders <= _FREQUENT)))
+        frequent.append(_holders(genes, n_holders, n, n_holders > _FREQUENT))
+        first.append(_holders(genes, n_holders, n, n_holders > _FREQUENT, at_most=_FIRST_HOLDERS))
+
     whole = lengths < kind.whole_below
-    n_words, n_sampled = np.bincount(genes, minlength=n), np.bincount(genes[kind.in_sample(words)], minlength=n)
-
-    begins = np.flatnonzero(np.diff(words, prepend=~words[:1]))
-    n_holders = np.diff(begins, append=len(words))
-    rare = _holders(genes, n_holders, n, (n_holders > 1) & (n_holders <= _FREQUENT))
-    frequent = _holders(genes, n_holders, n, n_holders > _FREQUENT)
-    first = _holders(genes, n_holders, n, n_holders > _FREQUENT, at_most=_FIRST_HOLDERS)
-
     pairs = []
     for left, right, measure in ((rare, rare, np.minimum), (frequent, first, np.maximum)):
-        by_gene = left.T.tocsr()
+        by_word = sparse.vstack(right, format="csr")
+        by_gene = (by_word if left is right else sparse.vstack(left, format="csr")).T.tocsr()
         for start in range(0, n, _GENES_AT_ONCE):
-            shared = by_gene[start : start + _GENES_AT_ONCE] @ right
+            shared = by_gene[start : start + _GENES_AT_ONCE] @ by_word
             many = shared.data >= kind.least
             a = np.repeat(np.arange(start, start + shared.shape[0], dtype=np.int32), np.diff(shared.indptr))[many]
             b, count = shared.indices[many], shared.data[many]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dnaclip._errors import InputError
 from dnaclip._validate import as_generator, check_choice, check_count, check_key
-from dnaclip.pp._clusters import cluster_pairs
+from dnaclip.pp._clusters import cluster_twice
 from dnaclip.pp._pairs.groups import group_rows
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def split_pairs(
 
     Returns
     -------
-    Table with the index of `pairs` and the columns `cluster` (int, whatever `by` is) and `split` (categorical: train, validation, test,
-    species).
+    Table with the index of `pairs` and the columns `cluster` (int, whatever `by` is), `near_copies` (int: clusters of the sequences
+    alone) and `split` (categorical: train, validation, test, species).
 
     Raises
     ------
@@ -93,7 +93,7 @@ def split_pairs(
     """
     held_out = _checked(pairs, by, fractions, held_out_species, largest_free_cluster)
     generator = as_generator(rng)
-    clusters = cluster_pairs(pairs["sequence"], pairs["text"])
+    near_copies, clusters = cluster_twice(pairs["sequence"], pairs["text"])
     groups = clusters if by == "cluster" else group_rows(pairs, by)
     sizes = np.bincount(groups[~held_out], minlength=groups.max() + 1)
     if by == "date":
@@ -111,7 +111,7 @@ def split_pairs(
         )
         raise InputError(msg)
     logger.info("%d pairs in %d %s: %s", len(pairs), len(sizes), _WORDS[by], n_rows.to_dict())
-    return pd.DataFrame({"cluster": clusters, "split": split}, index=pairs.index)
+    return pd.DataFrame({"cluster": clusters, "near_copies": near_copies, "split": split}, index=pairs.index)
 
 
 def _checked(

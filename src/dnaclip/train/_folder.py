@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from dnaclip._errors import InputError, MissingKeyError, examples
 from dnaclip._validate import as_generator, check_choice
 from dnaclip.models._folder import check_replaceable
 from dnaclip.train._card import model_card
 from dnaclip.train._checkpoint import remove_checkpoint
 from dnaclip.train._fit import REMEMBER, fit_prepared
+from dnaclip.train._pairs_file import read_pairs, read_vectors
 from dnaclip.train._prepare import prepare_pairs
 from dnaclip.train._processes import is_first
 from dnaclip.train._recipe import Recipe
@@ -25,7 +21,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-__all__ = ["read_pairs", "read_vectors", "train_folder"]
+    import pandas as pd
+
+__all__ = ["train_folder"]
 
 
 def train_folder(
@@ -54,7 +52,8 @@ def train_folder(
     ----------
     pairs
         Parquet file with the columns `sequence` and `text`; `species` and `gene_id` are used when they are there. Rows
-        whose column `informative` is false are left out.
+        whose column `informative` is false are left out. Sequences are written to a temporary file and read from there gene
+        by gene, so that the table may be larger than memory.
     out
         Model folder to write.
     name
@@ -111,11 +110,11 @@ def train_folder(
     asked: dict[str, Any] = {"max_epochs": max_epochs, "batch_size": batch_size}
     given = {name: value for name, value in asked.items() if value is not None}
     recipe = replace(recipe, training=replace(recipe.training, **given))
-    table, kept, n_rows, digest = read_pairs(Path(pairs))
-    vectors = None if text_vectors is None else read_vectors(Path(text_vectors), n_rows)[kept]
-    split = split_pairs(table, held_out_species=held_out_species, rng=rng)
+    file = read_pairs(Path(pairs))
+    vectors = None if text_vectors is None else read_vectors(Path(text_vectors), file)
+    split = split_pairs(file.table, held_out_species=held_out_species, rng=rng)
     prepared = prepare_pairs(
-        table,
+        file.table,
         split,
         text_encoder=text_encoder,
         text_vectors=vectors,
@@ -138,46 +137,10 @@ def train_folder(
         progress=progress,
     )
     scores = score_parts(model, prepared)
-    model.config["training"] |= {"data": {"file": Path(pairs).name, "sha256": digest}, "rng": rng}
+    model.config["training"] |= {"data": {"file": Path(pairs).name, "sha256": file.sha256}, "rng": rng}
     model.config["training"]["held_out_species"] = list(held_out_species)
     model.config["metrics"] = scores.reset_index().to_dict("records")
     if is_first():
-        model.save(out, card=model_card(model.config, scores, history, table))
+        model.save(out, card=model_card(model.config, scores, history, file.table))
         remove_checkpoint(checkpoint)
     return scores
-
-
-def read_pairs(path: Path) -> tuple[pd.DataFrame, np.ndarray, int, str]:
-    """Read the informative pairs, which rows of the file these are, of how many, and the file's checksum."""
-    if not path.is_file():
-        msg = f"There is no file {str(path)!r}. Give a Parquet table with the columns 'sequence' and 'text'."
-        raise InputError(msg)
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        msg = f"{str(path)!r} cannot be read as a Parquet table ({error})."
-        raise InputError(msg) from error
-    absent = [column for column in ("sequence", "text") if column not in table]
-    if absent:
-        msg = f"{path.name} lacks the columns {examples(absent)}; it has {examples(table.columns, 12)}."
-        raise MissingKeyError(msg)
-    informative = table["informative"].to_numpy(bool) if "informative" in table else np.ones(len(table), bool)
-    kept = np.flatnonzero(informative)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return table.iloc[kept].reset_index(drop=True), kept, len(table), digest
-
-
-def read_vectors(path: Path, n_rows: int) -> np.ndarray:
-    """Map the vectors of the texts, (n_rows, d), so that only what is used of them comes into memory."""
-    try:
-        vectors = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        msg = f"{str(path)!r} cannot be read as a NumPy file (.npy) of numbers ({error})."
-        raise InputError(msg) from error
-    if vectors.ndim != 2 or len(vectors) != n_rows:
-        msg = (
-            f"{path.name} holds an array of shape {vectors.shape} for the {n_rows} rows of the Parquet table. Give one row "
-            "of numbers per row of the table, in its order."
-        )
-        raise InputError(msg)
-    return vectors

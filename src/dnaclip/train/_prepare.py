@@ -86,7 +86,7 @@ def prepare_pairs(
     pairs
         One row per gene, columns `sequence` and `text`, optionally `gene_id` for messages.
     split
-        Columns `cluster` and `split`, from :func:`dnaclip.pp.split_pairs`.
+        Columns `cluster`, `near_copies` and `split`, from :func:`dnaclip.pp.split_pairs`.
     text_encoder
         Frozen text model.
     text_vectors
@@ -122,9 +122,7 @@ def prepare_pairs(
     >>> prepared.neighbours.ids.shape
     (40, 16)
     """
-    from dnaclip.pp import cluster_pairs
-
-    for table, columns in ((pairs, ("sequence", "text")), (split, ("cluster", "split"))):
+    for table, columns in ((pairs, ("sequence", "text")), (split, ("cluster", "near_copies", "split"))):
         absent = [column for column in columns if column not in table]
         if absent:
             msg = f"The table lacks the columns {examples(absent)}; it has {examples(table.columns, 12)}."
@@ -144,7 +142,6 @@ def prepare_pairs(
     if blank := np.flatnonzero(pairs["text"].isna()).tolist():
         msg = f"{len(blank)} of {len(pairs)} pairs have no text: rows {examples(blank)}. Drop them."
         raise InputError(msg)
-    sequences = pairs["sequence"].tolist()
     names = pairs["gene_id"].astype(str).tolist() if "gene_id" in pairs else None
     text_of, distinct = pd.factorize(pairs["text"])
     if text_vectors is None:
@@ -152,9 +149,9 @@ def prepare_pairs(
     else:
         _, first = np.unique(text_of, return_index=True)
         texts = np.asarray(text_vectors[first], np.float32)
-    features = sequence_features(sequences, names=names, progress=progress)
-    cluster, part = split["cluster"].to_numpy(), split["split"].astype(str).to_numpy()
-    near_copies = cluster_pairs(sequences, [""] * len(pairs))
+    features = sequence_features(pairs["sequence"], names=names, progress=progress)
+    cluster, near_copies = split["cluster"].to_numpy(), split["near_copies"].to_numpy()
+    part = split["split"].astype(str).to_numpy()
     train = np.flatnonzero(part == "train")
     memory_rows, index = memory_index(features, train, near_copies, text_of, cluster, seeds_per_gene=seeds_per_gene)
     if not len(memory_rows):

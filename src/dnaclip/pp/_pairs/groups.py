@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from dnaclip._errors import InputError, examples
 from dnaclip.pp._clusters import cluster_pairs
+from dnaclip.pp._plain_text import plain_text
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["group_rows", "plain_text"]
+__all__ = ["group_rows"]
 
 
 def group_rows(pairs: pd.DataFrame, by: str) -> np.ndarray:
@@ -41,11 +37,6 @@ def group_rows(pairs: pd.DataFrame, by: str) -> np.ndarray:
         msg = f"{len(missing)} rows of pairs have no {columns[-1]!r}: rows {examples(missing.tolist())}. Drop them."
         raise InputError(msg)
     return values.groupby(columns, sort=True).ngroup().to_numpy(np.int64)
-
-
-def plain_text(texts: Sequence[str] | pd.Series) -> pd.Series:
-    """Texts without what makes no difference: case and white space."""
-    return pd.Series(list(texts), dtype=object).fillna("").astype(str).str.split().str.join(" ").str.casefold()
 
 
 def _dates(values: pd.Series) -> np.ndarray:

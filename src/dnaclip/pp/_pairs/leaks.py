@@ -11,7 +11,7 @@ from scipy import sparse
 from dnaclip._errors import InputError
 from dnaclip._validate import check_key, check_share
 from dnaclip.encoders._bases import encode_bases
-from dnaclip.pp._pairs.groups import plain_text
+from dnaclip.pp._plain_text import plain_text
 from dnaclip.pp._shared_words import WordKind, distinct_words
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dnaclip._errors import InputError
 from dnaclip._files import write_atomic
 from dnaclip._optional import require
 from dnaclip._validate import check_key
-from dnaclip.train._folder import read_pairs, read_vectors
+from dnaclip.train._pairs_file import read_pairs, read_vectors
 from dnaclip.train._prepare import prepare_pairs
 from dnaclip.train._recipe import Recipe
 from dnaclip.train._search.space import SPACE, check_space, read_space
@@ -88,13 +88,13 @@ def tune_folder(
     if out.exists() and not out.is_dir():
         msg = f"{str(out)!r} is a file. Name a folder for the search."
         raise InputError(msg)
-    table, kept, n_rows, _ = read_pairs(Path(pairs))
+    file = read_pairs(Path(pairs))
     if labels is not None:
-        check_key(labels, table.columns, where="the table of pairs")
-    vectors = None if text_vectors is None else read_vectors(Path(text_vectors), n_rows)[kept]
+        check_key(labels, file.table.columns, where="the table of pairs")
+    vectors = None if text_vectors is None else read_vectors(Path(text_vectors), file)
     prepared = prepare_pairs(
-        table,
-        split_pairs(table, held_out_species=held_out_species, rng=rng),
+        file.table,
+        split_pairs(file.table, held_out_species=held_out_species, rng=rng),
         text_encoder=text_encoder,
         text_vectors=vectors,
         n_neighbours=recipe.n_neighbours,
@@ -105,7 +105,7 @@ def tune_folder(
     trials, best = tune(
         prepared,
         space=wanted,
-        labels=None if labels is None else table[labels],
+        labels=None if labels is None else file.table[labels],
         recipe=recipe,
         study=out / "study.journal",
         rng=rng,
