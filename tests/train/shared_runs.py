@@ -7,8 +7,9 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -150,17 +151,22 @@ def clip_in_parts() -> Result:
     return clip(config=replace(CLIP, micro_batch=5))
 
 
-def fine_tuned() -> Result:
+def fine_tuned(fine_tune: Literal["lora", "full"] = "full") -> Result:
     """An encoder within a tower, embedded in parts."""
     rng = np.random.default_rng(2)
     encoder = HyenaDna(HyenaDnaConfig(d_model=8, n_layer=1, l_max=16))
-    dna = EncoderTower(encoder, Projector(ProjectorConfig(in_dim=8, out_dim=4)), fine_tune="full")
+    dna = EncoderTower(encoder, Projector(ProjectorConfig(in_dim=8, out_dim=4)), fine_tune=fine_tune)
     model = ClipModel({"dna": dna, "text": Projector(ProjectorConfig(in_dim=6, out_dim=4))})
     tokens, texts = rng.integers(7, 11, (48, 12)).astype(np.uint8), rng.random((48, 6), dtype=np.float32)
     inputs: dict[str, np.ndarray] = {"dna": tokens, "text": texts}
     config = replace(CLIP, batch_size=16, max_epochs=2, micro_batch=5)
     train, validation = Feed(inputs, rows=range(32)), Feed(inputs, rows=range(32, 48))
     return model.state_dict(), table(train_clip(model, train, validation, config, device="cpu", progress=False))
+
+
+def lora() -> Result:
+    """The same with adapters."""
+    return fine_tuned("lora")
 
 
 def dimmed(batch: Batch, generator: torch.Generator) -> Batch:
@@ -196,6 +202,8 @@ def all_runs(folder: Path) -> Iterator[tuple[str, Result]]:
     yield "hybrid", hybrid()
     yield "clip", clip()
     yield "fine_tuned", fine_tuned()
+    if find_spec("peft"):
+        yield "lora", lora()
     yield "clip_in_parts", clip_in_parts()
     yield "resumed_vae", resumed(vae, CellFeed, folder / "vae.safetensors")
     yield "resumed_clip", resumed(clip, Feed, folder / "clip.safetensors")

@@ -57,8 +57,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Any
     return results
 
 
-@pytest.mark.parametrize("name", ["vae", "hybrid", "clip", "clip_in_parts", "fine_tuned"])
+@pytest.mark.parametrize("name", ["vae", "hybrid", "clip", "clip_in_parts", "fine_tuned", "lora"])
 def test_two_processes_come_to_what_one_comes_to(shared: Callable[[str], list[Any]], name: str) -> None:
+    if name == "lora":
+        pytest.importorskip("peft")
     weights, numbers = RUNS[name]()
     (first, found), (second, also_found) = shared(name)
     assert weights.keys() == first.keys()
