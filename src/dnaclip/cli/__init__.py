@@ -55,11 +55,11 @@ def _dnaclip(
     """Function-aware gene embeddings for AnnData, learned by aligning DNA sequence with function text."""
 
 
-# Each file here holds one command, a function of the file's name: `_complete_table.py` makes `dnaclip complete-table`.
-# It imports nothing heavier than typer at its top, so that `dnaclip --help` stays quick. Its EXAMPLES end its help.
-for _file in iter_modules(__path__):
-    _name = _file.name.removeprefix("_")
-    _module = import_module(f"dnaclip.cli.{_file.name}")
+# Each file here but that of the options holds one command, a function of the file's name: `_complete_table.py` makes
+# `dnaclip complete-table`. It imports nothing heavier than typer at its top, so that `dnaclip --help` stays quick. Its
+# EXAMPLES end its help.
+for _name in sorted({file.name.removeprefix("_") for file in iter_modules(__path__)} - {"options"}):
+    _module = import_module(f"dnaclip.cli._{_name}")
     _epilog = "\n\n".join(["Examples:", *_module.EXAMPLES])
     app.command(_name.replace("_", "-"), epilog=_epilog)(getattr(_module, _name))
 

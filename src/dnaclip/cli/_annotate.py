@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Progress
+
 __all__ = ["EXAMPLES", "annotate"]
 
 EXAMPLES = (
@@ -59,7 +61,7 @@ def annotate(
     restart: Annotated[
         bool, typer.Option("--restart", rich_help_panel="How it runs", help="Begin anew instead of going on.")
     ] = False,
-    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show a progress bar.")] = True,
+    progress: Progress = True,
 ) -> None:
     """Say what genes do from their DNA, with a confidence.
 

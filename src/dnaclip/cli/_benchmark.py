@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Progress
+
 __all__ = ["EXAMPLES", "benchmark"]
 
 EXAMPLES = (
@@ -43,7 +45,7 @@ def benchmark(
     n_jobs: Annotated[
         int, typer.Option(rich_help_panel="How it runs", help="Number of threads; -1 uses all cores.")
     ] = 1,
-    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show a progress bar.")] = True,
+    progress: Progress = True,
 ) -> None:
     """Rank an embedding of genes among 38 published ones.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Progress
+
 __all__ = ["EXAMPLES", "build_pairs"]
 
 EXAMPLES = (
@@ -56,7 +58,7 @@ def build_pairs(
         bool,
         typer.Option("--parts-only", rich_help_panel="How it runs", help="Build these species, to be joined later."),
     ] = False,
-    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show progress bars.")] = True,
+    progress: Progress = True,
 ) -> None:
     """Build a table of gene sequences and function texts.
 

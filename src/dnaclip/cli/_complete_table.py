@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Progress
+
 __all__ = ["EXAMPLES", "complete_table"]
 
 EXAMPLES = (
@@ -29,7 +31,7 @@ def complete_table(
         Path | None, typer.Option(help="File to write, in place of the cache folder.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DNA vectors that are there.")] = False,
-    progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
+    progress: Progress = True,
 ) -> None:
     """Give every gene of a species a DNA embedding.
 

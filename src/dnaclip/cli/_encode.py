@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dnaclip.cli._options import Progress
+
 __all__ = ["EXAMPLES", "encode"]
 
 EXAMPLES = (
@@ -44,7 +46,7 @@ def encode(
     letters_per_part: Annotated[
         int, typer.Option(rich_help_panel="How it runs", help="Bases between two savings: what a kill may cost.")
     ] = 1 << 20,
-    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show a progress bar.")] = True,
+    progress: Progress = True,
     show_list: Annotated[
         bool, typer.Option("--list", callback=_show_list, is_eager=True, help="List the encoders and exit.")
     ] = False,

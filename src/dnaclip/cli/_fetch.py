@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Progress
+
 __all__ = ["EXAMPLES", "fetch"]
 
 EXAMPLES = (
@@ -24,7 +26,7 @@ def fetch(
         ),
     ] = "",
     show_list: Annotated[bool, typer.Option("--list", help="List what can be fetched.")] = False,
-    progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
+    progress: Progress = True,
 ) -> None:
     """Fetch models, tables and data sets before they are needed.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Device, HeldOutSpecies, Pairs, Progress, Seed, TextEncoderName, TextVectors
+
 __all__ = ["EXAMPLES", "train"]
 
 EXAMPLES = (
@@ -17,22 +19,12 @@ EXAMPLES = (
 
 
 def train(
-    pairs: Annotated[Path, typer.Option(help="Parquet table with the columns sequence and text.")],
+    pairs: Pairs,
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     name: Annotated[str, typer.Option(help="Name of the model, for its card.")] = "my-dnaclip",
-    held_out_species: Annotated[
-        list[str] | None,
-        typer.Option(help="Species to keep out of training as a test; may be given several times.", show_default=False),
-    ] = None,
-    text_encoder: Annotated[
-        str, typer.Option(help="Frozen sentence-transformers model for the texts.")
-    ] = "all-MiniLM-L6-v2",
-    text_vectors: Annotated[
-        Path | None,
-        typer.Option(
-            help="NumPy file with the vectors of the texts, one row per pair, to save time.", show_default=False
-        ),
-    ] = None,
+    held_out_species: HeldOutSpecies = None,
+    text_encoder: TextEncoderName = "all-MiniLM-L6-v2",
+    text_vectors: TextVectors = None,
     remember: Annotated[str, typer.Option(help="Genes that the model looks for relatives in: all or train.")] = "all",
     recipe: Annotated[
         Path | None, typer.Option(help="Settings in JSON, as dnaclip tune writes them.", show_default=False)
@@ -43,8 +35,8 @@ def train(
     batch_size: Annotated[
         int | None, typer.Option(help="Genes per step; by default 1,024.", show_default=False)
     ] = None,
-    rng: Annotated[int, typer.Option(rich_help_panel="How it runs", help="Seed of all random choices.")] = 0,
-    device: Annotated[str, typer.Option(rich_help_panel="How it runs", help="auto, cpu, cuda or cuda:1.")] = "auto",
+    rng: Seed = 0,
+    device: Device = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", rich_help_panel="How it runs", help="Go on from an interrupted run.")
     ] = False,
@@ -56,7 +48,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show progress bars.")] = True,
+    progress: Progress = True,
 ) -> None:
     """Train a model on gene sequences and descriptions of their function.
 

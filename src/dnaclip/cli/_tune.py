@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dnaclip.cli._options import Device, HeldOutSpecies, Pairs, Progress, Seed, TextEncoderName, TextVectors
+
 __all__ = ["EXAMPLES", "tune"]
 
 EXAMPLES = (
@@ -16,7 +18,7 @@ EXAMPLES = (
 
 
 def tune(
-    pairs: Annotated[Path, typer.Option(help="Parquet table with the columns sequence and text.")],
+    pairs: Pairs,
     out: Annotated[Path, typer.Option(help="Folder for the study; a second run goes on with it.")],
     vary: Annotated[
         list[str] | None,
@@ -33,22 +35,12 @@ def tune(
         typer.Option(help="Column of the table with gene classes, to compare clusters with.", show_default=False),
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="The other settings, in JSON.", show_default=False)] = None,
-    held_out_species: Annotated[
-        list[str] | None,
-        typer.Option(help="Species to keep out of training; may be given several times.", show_default=False),
-    ] = None,
-    text_encoder: Annotated[
-        str, typer.Option(help="Frozen sentence-transformers model for the texts.")
-    ] = "all-MiniLM-L6-v2",
-    text_vectors: Annotated[
-        Path | None,
-        typer.Option(
-            help="NumPy file with the vectors of the texts, one row per pair, to save time.", show_default=False
-        ),
-    ] = None,
-    rng: Annotated[int, typer.Option(rich_help_panel="How it runs", help="Seed of all random choices.")] = 0,
-    device: Annotated[str, typer.Option(rich_help_panel="How it runs", help="auto, cpu, cuda or cuda:1.")] = "auto",
-    progress: Annotated[bool, typer.Option(rich_help_panel="How it runs", help="Show progress bars.")] = True,
+    held_out_species: HeldOutSpecies = None,
+    text_encoder: TextEncoderName = "all-MiniLM-L6-v2",
+    text_vectors: TextVectors = None,
+    rng: Seed = 0,
+    device: Device = "auto",
+    progress: Progress = True,
 ) -> None:
     """Search for better settings of the training.
 
