@@ -2,10 +2,11 @@
 
     python scripts/build_function_table.py SHARED_DATA --text-cache FOLDER --out FILE [--dimension 384]
 
-Three readings of what is written about a gene are set side by side, each centred, its components damped to the square root
-of their weight, and scaled to length one: words and pairs of words of summary, names and UniProt keywords (256 components
-of TF-IDF); the text encoder's vector of the summary or names (256 components); and the UniProt keywords as such (128
-components). The components of the whole are what is saved, as the text side of a table without a DNA side.
+Four readings of what is written about a gene are set side by side, each centred, its components damped to the square root
+of their weight, and scaled to length one: words and pairs of words of summary, names, UniProt keywords and HGNC gene groups
+(256 components of TF-IDF); the text encoder's vector of the summary or names (256 components); the keywords as such (256
+components); and the gene groups as such (256 components; nothing for a gene without one). The components of the whole are
+what is saved, as the text side of a table without a DNA side.
 
 Keywords name processes, so they tell part of the answers of GO tasks: mark results of this table accordingly. No step sees
 a label. The cache folder is that of build_tables.py.
@@ -49,9 +50,9 @@ def word_components(texts: pd.Series, dimension: int) -> np.ndarray:
     return normalize(left[:, 1:] * values[1:] ** 0.5)
 
 
-def keyword_components(keywords: pd.Series, dimension: int) -> np.ndarray:
+def keyword_components(keywords: pd.Series, dimension: int, *, separator: str = ";") -> np.ndarray:
     """Read keywords, each weighing as much as it is rare."""
-    lists = [[word.strip() for word in line.split(";") if word.strip()] for line in keywords]
+    lists = [[word.strip() for word in line.split(separator) if word.strip()] for line in keywords]
     present = MultiLabelBinarizer().fit_transform(lists).astype(np.float64)
     rarity = np.log(len(present) / (1 + present.sum(axis=0)))
     return components(normalize(present * rarity), dimension)
@@ -69,14 +70,17 @@ def main() -> None:
     known = pd.read_parquet(options.shared / "genes/human_gene_text.parquet")
     known = known[known["entrez_id"].notna() & ~known["entrez_id"].duplicated()]
     known = known[(known["biotype"] == "protein_coding") | known["refseq_summary"].notna()]
-    known = known.set_index("entrez_id")[["text", "text_names", "uniprot_keywords"]].fillna("")
+    known = known.set_index("entrez_id")[["text", "text_names", "uniprot_keywords", "gene_group"]].fillna("")
     # Keywords count twice: they say in a word what a summary says in a sentence.
     joined = known["text"] + " " + known["text_names"] + (" " + known["uniprot_keywords"]) * 2
+    joined += " " + known["gene_group"].str.replace("|", " ")
     encoded = TextVectors(options.text_cache).of(known["text"]).astype(np.float64)
     parts = [
         word_components(joined, 256),
         components(encoded, 256),
-        keyword_components(known["uniprot_keywords"], 128),
+        keyword_components(known["uniprot_keywords"], 256),
+        # Genes without a group would all be alike.
+        keyword_components(known["gene_group"], 256, separator="|") * (known["gene_group"] != "").to_numpy()[:, None],
     ]
     vectors = components(np.concatenate(parts, axis=1), options.dimension)
 

@@ -14,7 +14,8 @@ import dnaclip
 from dnaclip._errors import DownloadError, InputError, MissingKeyError
 from dnaclip.datasets import list_assets
 from dnaclip.encoders import CompositionEncoder, VectorTable, _catalogue
-from dnaclip.encoders._catalogue import catalogue, find_encoder
+from dnaclip.encoders._catalogue import catalogue
+from dnaclip.encoders._load import find_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from dnaclip.encoders._alignment.aligner import Aligner
 from dnaclip.encoders._bases import Bases, encode_bases
 from dnaclip.encoders._catalogue import list_encoders as list
-from dnaclip.encoders._catalogue import load_encoder as load
 from dnaclip.encoders._composition import composition, composition_names
 from dnaclip.encoders._composition_encoder import CompositionEncoder
 from dnaclip.encoders._conservation import conserved_seeds
 from dnaclip.encoders._encoder import Encoder
 from dnaclip.encoders._features import SequenceFeatures, sequence_features
 from dnaclip.encoders._homology import EVIDENCE, N_SEEDS, HomologyIndex, Neighbours, find_seeds, seeds_by_frequency
+from dnaclip.encoders._load import load_encoder as load
 from dnaclip.encoders._reading_frames import Peptides, open_reading_frames
 from dnaclip.encoders._text import TextEncoder
 from dnaclip.encoders._vectors import VectorTable, read_vectors

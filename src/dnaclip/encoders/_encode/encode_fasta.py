@@ -13,10 +13,10 @@ from tqdm.auto import tqdm
 
 from dnaclip._errors import InputError, examples
 from dnaclip._validate import check_count
-from dnaclip.encoders._catalogue import find_encoder, load_encoder
 from dnaclip.encoders._encode.fasta import Contents, read_records, survey
 from dnaclip.encoders._encode.job import Identity, Job, plan
 from dnaclip.encoders._encode.processes import Place
+from dnaclip.encoders._load import find_encoder, load_encoder
 from dnaclip.encoders._vectors import VectorTable
 from dnaclip.encoders._vectors.table import read_facts
 
