@@ -75,7 +75,7 @@ def read(data: Path, name: str) -> ad.AnnData:
     adata = adata[:, coding].copy()
     for modality in ("dna", "text", "joint"):
         dnaclip.tl.embed(adata, modality=modality, key_added=modality)
-    # The wider table of text and keywords; the few genes that it lacks count as average.
+    # The wider table of text, keywords and gene groups; the few genes that it lacks count as average.
     dnaclip.tl.embed(adata, model="dnaclip-function", modality="text", key_added="function")
     adata.varm["function"] = np.nan_to_num(adata.varm["function"])
     return adata

@@ -102,7 +102,7 @@ def own_vectors(genes: Sequence[str]) -> dict[str, Vectors]:
 
 
 def function_vectors(genes: Sequence[str]) -> Vectors:
-    """The wider table of text and keywords."""
+    """The wider table of text, keywords and gene groups."""
     table = load_table("human", model="dnaclip-function")
     match = match_genes(genes, table)
     values = np.nan_to_num(table.vectors("text")[np.where(match.found, match.rows, 0)]) * match.found[:, None]

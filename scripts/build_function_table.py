@@ -5,8 +5,8 @@
 Four readings of what is written about a gene are set side by side, each centred, its components damped to the square root
 of their weight, and scaled to length one: words and pairs of words of summary, names, UniProt keywords and HGNC gene groups
 (256 components of TF-IDF); the text encoder's vector of the summary or names (256 components); the keywords as such (256
-components); and the gene groups as such (256 components; nothing for a gene without one). The components of the whole are
-what is saved, as the text side of a table without a DNA side.
+components); and the gene groups as such (256 components of half the length; nothing for a gene without one). The components
+of the whole are what is saved, as the text side of a table without a DNA side.
 
 Keywords name processes, so they tell part of the answers of GO tasks: mark results of this table accordingly. No step sees
 a label. The cache folder is that of build_tables.py.
@@ -75,12 +75,12 @@ def main() -> None:
     joined = known["text"] + " " + known["text_names"] + (" " + known["uniprot_keywords"]) * 2
     joined += " " + known["gene_group"].str.replace("|", " ")
     encoded = TextVectors(options.text_cache).of(known["text"]).astype(np.float64)
+    grouped = (known["gene_group"] != "").to_numpy()[:, None]  # genes without a group would all be alike
     parts = [
         word_components(joined, 256),
         components(encoded, 256),
         keyword_components(known["uniprot_keywords"], 256),
-        # Genes without a group would all be alike.
-        keyword_components(known["gene_group"], 256, separator="|") * (known["gene_group"] != "").to_numpy()[:, None],
+        0.5 * keyword_components(known["gene_group"], 256, separator="|") * grouped,
     ]
     vectors = components(np.concatenate(parts, axis=1), options.dimension)
 
