@@ -110,15 +110,15 @@ def near_copies(ranges: Iterable[np.ndarray], lengths: np.ndarray, kind: WordKin
         n_sampled += np.bincount(genes[kind.in_sample(words)], minlength=n)
         begins = np.flatnonzero(np.diff(words, prepend=~words[:1]))
         n_holders = np.diff(begins, append=len(words))
-        rare.append(_holders(genes, n_holders, n, (n_holders > 1) & (n_holders <= _FREQUENT)))
-        frequent.append(_holders(genes, n_holders, n, n_holders > _FREQUENT))
-        first.append(_holders(genes, n_holders, n, n_holders > _FREQUENT, at_most=_FIRST_HOLDERS))
+        rare.append(_holders(genes, n_holders, (n_holders > 1) & (n_holders <= _FREQUENT)))
+        frequent.append(_holders(genes, n_holders, n_holders > _FREQUENT))
+        first.append(_holders(genes, n_holders, n_holders > _FREQUENT, at_most=_FIRST_HOLDERS))
 
     whole = lengths < kind.whole_below
     pairs = []
     for left, right, measure in ((rare, rare, np.minimum), (frequent, first, np.maximum)):
-        by_word = sparse.vstack(right, format="csr")
-        by_gene = (by_word if left is right else sparse.vstack(left, format="csr")).T.tocsr()
+        by_gene = _by_word(left, n, np.int8).T.tocsr()  # small numbers, which the product with large ones widens
+        by_word = _by_word(right, n, np.int32)
         for start in range(0, n, _GENES_AT_ONCE):
             shared = by_gene[start : start + _GENES_AT_ONCE] @ by_word
             many = shared.data >= kind.least
@@ -134,9 +134,9 @@ def near_copies(ranges: Iterable[np.ndarray], lengths: np.ndarray, kind: WordKin
 
 
 def _holders(
-    genes: np.ndarray, n_holders: np.ndarray, n: int, chosen: np.ndarray, *, at_most: int | None = None
-) -> sparse.csr_array:
-    """Table (chosen words, n): 1 where the gene is among the holders of the word, or among its first ones.
+    genes: np.ndarray, n_holders: np.ndarray, chosen: np.ndarray, *, at_most: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Holders of the chosen words, word after word, or the first of them, and how many each word has.
 
     `genes` lists the holders of each word, word after word, and `n_holders` says how many each has.
     """
@@ -144,5 +144,12 @@ def _holders(
     if at_most is not None:
         position = np.arange(len(genes)) - np.repeat(np.cumsum(n_holders) - n_holders, n_holders)
         genes, n_holders = genes[position < at_most], np.minimum(n_holders, at_most)
-    bounds = np.concatenate([[0], np.cumsum(n_holders)])
-    return sparse.csr_array((np.ones(len(genes), np.int32), genes, bounds), shape=(len(n_holders), n))
+    return genes, n_holders.astype(np.int32)
+
+
+def _by_word(holders: list[tuple[np.ndarray, np.ndarray]], n: int, dtype: type) -> sparse.csr_array:
+    """Table (words, n): 1 where the gene holds the word."""
+    genes = np.concatenate([part[0] for part in holders])
+    n_holders = np.concatenate([part[1] for part in holders])
+    bounds = np.concatenate([[0], np.cumsum(n_holders, dtype=np.int64)])
+    return sparse.csr_array((np.ones(len(genes), dtype), genes, bounds), shape=(len(n_holders), n))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PairsFile", "read_pairs", "read_vectors"]
 
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
