@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from dnaclip._device import resolve_device
 from dnaclip._errors import InputError, MissingDependencyError
-from dnaclip.encoders._one_by_one import encode_one_by_one
-from dnaclip.encoders._strings import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from dnaclip.encoders._one_by_one import OneByOneEncoder
 
 __all__ = ["EnformerEncoder"]
 
@@ -27,11 +22,12 @@ _TOKENS = np.full(256, _OTHER)
 _TOKENS[list(b"ACGT")] = range(4)
 
 
-class EnformerEncoder:
+class EnformerEncoder(OneByOneEncoder):
     """A frozen Enformer: one vector a sequence, the mean of what stands below its heads over the bins of the sequence.
 
     A sequence of up to 114,688 bases stands in the middle of the window of 196,608 bases that the model reads; around it is
-    padding, so that nothing but the sequence itself counts. Longer ones are cut into pieces of like length without overlap.
+    padding, so that nothing but the sequence itself counts. Longer ones are cut into pieces of like length without overlap. What is not
+    A, C, G or T counts as N.
 
     Needs the package `enformer_pytorch`, which fetches the weights by its own means and reads them with its own code: dnaclip
     verifies nothing of it.
@@ -71,6 +67,8 @@ class EnformerEncoder:
     dnaclip._errors.InputError: device='gpu' ...
     """
 
+    piece_length = READ
+
     def __init__(
         self,
         model: str | torch.nn.Module = "EleutherAI/enformer-official-rough",
@@ -84,36 +82,6 @@ class EnformerEncoder:
 
     def __repr__(self) -> str:
         return f"EnformerEncoder({self.name!r}, device={str(self._device)!r})"
-
-    @cached_property
-    def dimension(self) -> int:
-        """Length of the vectors."""
-        return len(self._sum("ACGT"))
-
-    def check(self, sequences: Sequence[str]) -> None:
-        """Raise an InputError for a sequence that :meth:`encode` would refuse."""
-        clean(sequences, "dna")
-
-    def encode(self, sequences: Sequence[str], *, progress: bool = False) -> np.ndarray:
-        """Turn sequences into vectors.
-
-        Parameters
-        ----------
-        sequences
-            DNA, one string each. Lower case counts as upper case; what is not A, C, G or T counts as N.
-        progress
-            Whether to show a progress bar, in bases.
-
-        Returns
-        -------
-        float32 (n, dimension), in the order of `sequences`. A sequence that comes twice is encoded once.
-
-        Raises
-        ------
-        InputError
-            A sequence is blank or not a string, or the model has other bins.
-        """
-        return encode_one_by_one(sequences, READ, self._sum, self.dimension, progress=progress)
 
     @torch.inference_mode()
     def _sum(self, sequence: str) -> np.ndarray:

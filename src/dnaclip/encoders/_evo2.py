@@ -9,12 +9,9 @@ import torch
 
 from dnaclip._errors import InputError, MissingDependencyError
 from dnaclip._validate import check_count
-from dnaclip.encoders._one_by_one import encode_one_by_one
-from dnaclip.encoders._strings import clean
+from dnaclip.encoders._one_by_one import OneByOneEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
 __all__ = ["Evo2Encoder"]
@@ -23,7 +20,7 @@ LAYER = "blocks.28.mlp.l3"  # layers before the last one serve better, by the au
 PIECE_LENGTH = 1 << 15
 
 
-class Evo2Encoder:
+class Evo2Encoder(OneByOneEncoder):
     """A frozen Evo 2: one vector a sequence, the mean of the hidden states of one layer over its bases.
 
     Needs the package `evo2` with its own demands on Python, PyTorch and the GPU, see its page; it fetches the weights (7B: about
@@ -70,44 +67,10 @@ class Evo2Encoder:
         self.name = model if isinstance(model, str) else getattr(model, "model_name", type(model).__name__)
         self.layer, self.piece_length = layer, piece_length
         self._model = _load(model) if isinstance(model, str) else model
-        self._dimension = 0
         self.settings = {"layer": layer, "piece_length": piece_length}
 
     def __repr__(self) -> str:
         return f"Evo2Encoder({self.name!r}, layer={self.layer!r})"
-
-    @property
-    def dimension(self) -> int:
-        """Length of the vectors."""
-        if not self._dimension:
-            self._dimension = len(self._sum("ACGT"))
-        return self._dimension
-
-    def check(self, sequences: Sequence[str]) -> None:
-        """Raise an InputError for a sequence that :meth:`encode` would refuse."""
-        clean(sequences, "dna")
-
-    def encode(self, sequences: Sequence[str], *, progress: bool = False) -> np.ndarray:
-        """Turn sequences into vectors.
-
-        Parameters
-        ----------
-        sequences
-            DNA, one string each, on the gene's own strand: the model reads from left to right. Lower case counts as upper case.
-        progress
-            Whether to show a progress bar, in bases.
-
-        Returns
-        -------
-        float32 (n, dimension), in the order of `sequences`. A sequence that comes twice is encoded once.
-
-        Raises
-        ------
-        InputError
-            A sequence is blank or not a string, or the model has no such layer.
-        """
-        # One at a time: padding would change what the model reads.
-        return encode_one_by_one(sequences, self.piece_length, self._sum, self.dimension, progress=progress)
 
     @torch.inference_mode()
     def _sum(self, sequence: str) -> np.ndarray:
