@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -210,7 +211,15 @@ def all_runs(folder: Path) -> Iterator[tuple[str, Result]]:
     yield "refusals", refusals()
 
 
+def check_parted() -> None:
+    """Fail if the processes are still joined when Python ends: threads of gloo then abort now and then."""
+    if torch.distributed.is_initialized():
+        print("The process group was not destroyed.", file=sys.stderr, flush=True)
+        os._exit(1)
+
+
 if __name__ == "__main__":
+    atexit.register(check_parted)  # called after what training registers
     torch.set_num_threads(1)
     out = Path(sys.argv[1])
     for name, (weights, found) in all_runs(out):

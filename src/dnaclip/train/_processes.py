@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import dataclass
 from inspect import signature
@@ -116,7 +117,17 @@ def launch(device: str | torch.device, precision: str) -> tuple[Fabric, torch.de
         where["plugins"] = Autocast(target.type)
     fabric = Fabric(accelerator=target.type, **where)
     fabric.launch()
+    if count > 1:
+        # Threads of gloo that outlive Python abort the process, after all its work is done.
+        atexit.unregister(_leave)
+        atexit.register(_leave)
     return fabric, target, Processes(fabric.global_rank, fabric.world_size)
+
+
+def _leave() -> None:
+    """Part from the other processes."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def check_alike(processes: Processes, things: Mapping[str, Any]) -> None:
