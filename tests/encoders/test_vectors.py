@@ -48,8 +48,8 @@ def test_pickles_give_what_unpickling_would(tmp_path: Path, form: str, protocol:
 
 
 def test_a_long_pickle_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dnaclip.encoders._vectors.plain_pickle.CHUNK", 100)
-    monkeypatch.setattr("dnaclip.encoders._vectors.plain_pickle.LONGEST_RUN", 64)
+    monkeypatch.setattr("dnaclip.encoders._vectors.pickle_stream.CHUNK", 100)
+    monkeypatch.setattr("dnaclip.encoders._vectors.pickle_stream.LONGEST_RUN", 64)
     content = {f"g{i}": RNG.normal(size=2500).tolist() for i in range(5)}
     (tmp_path / "x").write_bytes(pickle.dumps(content))
     np.testing.assert_array_equal(

@@ -8,21 +8,18 @@ numbers takes an eighth of the memory that it would take as Python objects.
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from dnaclip._errors import InputError
+from dnaclip.encoders._vectors.pickle_stream import Stream, refuse
+from dnaclip.encoders._vectors.pickle_values import Array, Numbers, Type, Word, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Numbers", "read_plain_pickle"]
+__all__ = ["read_plain_pickle"]
 
-CHUNK = 1 << 22
-LONGEST_RUN = 1 << 14
 SHORTEST_RUN = 8
 PROTOCOLS = range(2, 6)
 _MARK = object()
@@ -38,84 +35,6 @@ _WORDS = {
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "bytes",
 }
-
-
-class Numbers:
-    """A list in the making: numbers in blocks, and whatever else it may hold, in order."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self) -> None:
-        self.parts: list[Any] = []
-
-    def vector(self) -> np.ndarray:
-        """All as one float32 vector; a TypeError where something is no number."""
-        if not all(isinstance(part, (float, int, np.ndarray)) for part in self.parts):
-            msg = "something in the list is no number"
-            raise TypeError(msg)
-        blocks = [np.atleast_1d(np.asarray(part, dtype=np.float32)) for part in self.parts]
-        return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class _Word:
-    meaning: str
-
-
-@dataclass
-class _Type:
-    code: str
-    order: Any = "="
-
-    def read(self, data: bytes) -> np.ndarray:
-        return np.frombuffer(data, dtype=np.dtype(self.code).newbyteorder(self.order))
-
-
-@dataclass
-class _Array:
-    values: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
-
-
-class _Stream:
-    """Bytes of a file, some megabytes at a time."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._data, self._at = file, b"", 0
-
-    def _need(self, n: int) -> None:
-        while len(self._data) - self._at < n:
-            # Never at once what a number in the file says: it may be made up to fill the memory.
-            missing = n - (len(self._data) - self._at)
-            more = self._file.read(min(max(missing, CHUNK), max(len(self._data), CHUNK)))
-            if not more:
-                _refuse("it ends in the middle")
-            self._data, self._at = self._data[self._at :] + more, 0
-
-    def take(self, n: int) -> bytes:
-        self._need(n)
-        self._at += n
-        return self._data[self._at - n : self._at]
-
-    def number(self, form: str) -> Any:
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
-
-    def line(self) -> str:
-        while (end := self._data.find(b"\n", self._at)) < 0:
-            if len(self._data) - self._at > 1000:
-                _refuse("a name in it is longer than any of NumPy's")
-            self._need(len(self._data) - self._at + 1)
-        line, self._at = self._data[self._at : end], end + 1
-        return line.decode("utf-8", "replace")
-
-    def floats(self) -> np.ndarray:
-        """The number that starts here, and those that follow it directly: each is the letter G and eight bytes."""
-        self._need(8)
-        rest = np.frombuffer(self._data, dtype=np.uint8, offset=self._at + 8)
-        marks = rest[: 9 * min(len(rest) // 9, LONGEST_RUN)][::9] == ord("G")
-        n = 1 + (len(marks) if marks.all() else int(marks.argmin()))
-        values = np.ndarray((n,), dtype=">f8", buffer=self._data, offset=self._at, strides=(9,))
-        self._at += 9 * n - 1
-        return values
 
 
 def read_plain_pickle(file: BinaryIO) -> Any:
@@ -146,25 +65,25 @@ def read_plain_pickle(file: BinaryIO) -> Any:
         ...
     dnaclip._errors.InputError: The pickle is not read: it names 'os.system', ... Nothing of it was run.
     """
-    return _Reader(_Stream(file)).read()
+    return _Reader(Stream(file)).read()
 
 
 class _Reader:
-    def __init__(self, stream: _Stream) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._in = stream
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
     def read(self) -> Any:
         if self._in.take(1) != b"\x80" or self._in.take(1)[0] not in PROTOCOLS:
-            _refuse(f"it does not start like protocol {PROTOCOLS[0]} to {PROTOCOLS[-1]}")
+            refuse(f"it does not start like protocol {PROTOCOLS[0]} to {PROTOCOLS[-1]}")
         while (step := self._in.take(1)) != b".":
             if step not in _STEPS:
-                _refuse(f"it holds the step {step!r}, which plain vectors do not need")
+                refuse(f"it holds the step {step!r}, which plain vectors do not need")
             _STEPS[step](self)
         value = self._pop()
         if self._stack:
-            _refuse("something is left over")
+            refuse("something is left over")
         return value
 
     def push(self, value: Any) -> None:
@@ -172,26 +91,26 @@ class _Reader:
 
     def _pop(self) -> Any:
         if not self._stack or self._stack[-1] is _MARK:
-            _refuse("its steps do not fit together")
+            refuse("its steps do not fit together")
         return self._stack.pop()
 
     def _one(self) -> Any:
         value = self._pop()
-        return value.values if isinstance(value, _Array) else value
+        return value.values if isinstance(value, Array) else value
 
     def _since_mark(self) -> list[Any]:
         at = len(self._stack) - 1
         while at >= 0 and self._stack[at] is not _MARK:
             at -= 1
         if at < 0:
-            _refuse("its steps do not fit together")
+            refuse("its steps do not fit together")
         values = self._stack[at + 1 :]
         del self._stack[at:]
-        return [value.values if isinstance(value, _Array) else value for value in values]
+        return [value.values if isinstance(value, Array) else value for value in values]
 
     def _top(self, kind: type) -> Any:
         if not self._stack or not isinstance(self._stack[-1], kind):
-            _refuse("its steps do not fit together")
+            refuse("its steps do not fit together")
         return self._stack[-1]
 
     def floats(self) -> None:
@@ -207,7 +126,7 @@ class _Reader:
     def set_items(self, values: list[Any]) -> None:
         target = self._top(dict)
         if len(values) % 2 or not all(isinstance(key, (str, int)) for key in values[::2]):
-            _refuse("a dictionary in it has keys other than text and whole numbers")
+            refuse("a dictionary in it has keys other than text and whole numbers")
         target.update(zip(values[::2], values[1::2], strict=True))
 
     def tuple_of(self, n: int) -> None:
@@ -217,25 +136,25 @@ class _Reader:
         try:
             self.push(self._in.take(n).decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError:
-            _refuse("a text in it is not UTF-8")
+            refuse("a text in it is not UTF-8")
 
     def integer(self, data: bytes) -> None:
         self.push(int.from_bytes(data, "little", signed=True))
 
     def remember(self, key: int) -> None:
         if not self._stack or self._stack[-1] is _MARK:
-            _refuse("its steps do not fit together")
+            refuse("its steps do not fit together")
         self._memo[key] = self._stack[-1]
 
     def recall(self, key: int) -> None:
         if key not in self._memo:
-            _refuse("its steps do not fit together")
+            refuse("its steps do not fit together")
         self.push(self._memo[key])
 
     def word(self, module: object, name: object) -> None:
         if (module, name) not in _WORDS:
-            _refuse(f"it names '{module}.{name}', which plain vectors do not need")
-        self.push(_Word(_WORDS[module, name]))  # type: ignore[index]
+            refuse(f"it names '{module}.{name}', which plain vectors do not need")
+        self.push(Word(_WORDS[module, name]))  # type: ignore[index]
 
     def stack_word(self) -> None:
         name, module = self._one(), self._one()
@@ -243,42 +162,34 @@ class _Reader:
 
     def call(self) -> None:
         arguments, word = self._one(), self._pop()
-        if not isinstance(word, _Word) or not isinstance(arguments, tuple):
-            _refuse("it calls something that plain vectors do not need")
+        if not isinstance(word, Word) or not isinstance(arguments, tuple):
+            refuse("it calls something that plain vectors do not need")
         match word.meaning, arguments:
             case "array", _:
-                self.push(_Array())
+                self.push(Array())
             case "dtype", (str(code), *_) if code in _DTYPES:
-                self.push(_Type(code))
-            case "scalar", (_Type() as kind, bytes(data)):
-                self.push(float(_numbers(kind, data, (1,), fortran=False)[0]))
-            case "buffer", (bytes(data), _Type() as kind, tuple(shape), order):
-                self.push(_Array(_numbers(kind, data, shape, fortran=order == "F")))
+                self.push(Type(code))
+            case "scalar", (Type() as kind, bytes(data)):
+                self.push(float(numbers(kind, data, (1,), fortran=False)[0]))
+            case "buffer", (bytes(data), Type() as kind, tuple(shape), order):
+                self.push(Array(numbers(kind, data, shape, fortran=order == "F")))
             case "bytes", (str(text), "latin1"):
                 try:
                     self.push(text.encode("latin1"))
                 except UnicodeEncodeError:
-                    _refuse("bytes in it are damaged")
+                    refuse("bytes in it are damaged")
             case _:
-                _refuse(f"it makes a {word.meaning} of something other than numbers")
+                refuse(f"it makes a {word.meaning} of something other than numbers")
 
     def build(self) -> None:
         state, target = self._one(), self._stack[-1] if self._stack else None
         match target, state:
-            case _Type(), (int(), str(order), *_) if order in ("<", ">", "|", "="):
+            case Type(), (int(), str(order), *_) if order in ("<", ">", "|", "="):
                 target.order = order
-            case _Array(), (int(), tuple(shape), _Type() as kind, fortran, bytes(data)):
-                target.values = _numbers(kind, data, shape, fortran=bool(fortran))
+            case Array(), (int(), tuple(shape), Type() as kind, fortran, bytes(data)):
+                target.values = numbers(kind, data, shape, fortran=bool(fortran))
             case _:
-                _refuse("it sets something other than an array of numbers")
-
-
-def _numbers(kind: _Type, data: bytes, shape: tuple[Any, ...], *, fortran: bool) -> np.ndarray:
-    try:
-        values = kind.read(data).reshape(shape, order="F" if fortran else "C")
-    except (ValueError, TypeError):
-        _refuse("an array in it is damaged")
-    return values.astype(np.float32)
+                refuse("it sets something other than an array of numbers")
 
 
 # Letter of a step -> what it does.
@@ -325,11 +236,3 @@ _STEPS: dict[bytes, Callable[[_Reader], None]] = {
 
 def _skip(_: bytes) -> None:
     """Do nothing with what was read."""
-
-
-def _refuse(why: str) -> NoReturn:
-    msg = (
-        f"The pickle is not read: {why}. Only dictionaries, lists, text, numbers and NumPy arrays of numbers are. "
-        "Nothing of it was run."
-    )
-    raise InputError(msg)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 import numpy as np
 
 from dnaclip._errors import InputError, examples
-from dnaclip.encoders._vectors.plain_pickle import Numbers, read_plain_pickle
+from dnaclip.encoders._vectors.pickle_values import Numbers
+from dnaclip.encoders._vectors.plain_pickle import read_plain_pickle
 from dnaclip.encoders._vectors.table import VectorTable
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import anndata
 
-__all__ = ["GeneVectors", "check_effects", "read_effects", "read_profiles", "read_vectors"]
+__all__ = ["GeneVectors", "check_effects", "check_vectors", "read_effects", "read_profiles", "read_vectors"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +183,19 @@ def _of_targets(adata: anndata.AnnData, key: str, vectors: pd.DataFrame | None) 
     return GeneVectors(
         adata.var_names, np.array([np.mean(one, axis=0) if one else none for one in means]), known.blocks
     )
+
+
+def check_vectors(found: GeneVectors, method: str, missing: str) -> None:
+    """Raise an InputError when a gene has no vector, `method` needs one, and `missing` says that this is an error."""
+    from dnaclip.models._viability.methods import BASELINES
+
+    if missing == "error" and method not in BASELINES and not found.known.all():
+        without = found.names[~found.known]
+        msg = (
+            f"{len(without)} of {len(found.names)} genes have no vector: {examples(without)}. Leave them out, give vectors=, "
+            "or use missing='mean' to do with what is known without."
+        )
+        raise InputError(msg)
 
 
 def _vectors(where: str, stored: Any, names: pd.Index) -> np.ndarray:

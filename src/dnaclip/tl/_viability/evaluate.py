@@ -10,6 +10,7 @@ import pandas as pd
 from dnaclip._errors import InputError, examples
 from dnaclip.metrics import viability
 from dnaclip.tl._viability.data import read_effects
+from dnaclip.tl._viability.prediction import pairs_of_adata
 
 if TYPE_CHECKING:
     import anndata
@@ -33,7 +34,7 @@ def evaluate_regressor(
     """Return the table of :meth:`ViabilityRegressor.evaluate`."""
     model = regressor.model_
     observed = read_effects(adata, regressor.layer)
-    pairs, found = regressor._read_pairs(adata, vectors, profiles)
+    pairs, found = pairs_of_adata(regressor, adata, vectors, profiles)
     place = adata.var_names.get_indexer(found.names)
     if (place < 0).any():
         absent = found.names[place < 0]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from dnaclip import __version__
-from dnaclip._errors import InputError, examples
+from dnaclip._errors import InputError
 from dnaclip._keys import DEFAULT_KEY
-from dnaclip._validate import as_generator, check_choice, check_count, clean_params, torch_seed
-from dnaclip.tl._viability.data import GeneVectors, check_effects, read_effects, read_profiles, read_vectors
-from dnaclip.tl._viability.split import training_masks
+from dnaclip._validate import as_generator, check_choice, check_count, torch_seed
+from dnaclip.tl._viability.data import read_effects
+from dnaclip.tl._viability.prediction import is_adata, pairs_of_adata, predict_adata, predict_arrays
 
 if TYPE_CHECKING:
     import os
@@ -23,16 +20,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     import anndata
+    import numpy as np
+    import pandas as pd
     from numpy.typing import ArrayLike
 
-    from dnaclip.models._viability.method import Pairs
     from dnaclip.tl._viability.model import ViabilityModel
 
 __all__ = ["ViabilityRegressor"]
-
-UNS_KEY = "viability_regressor"
-MISSING = ("error", "mean")
-MISSING_EFFECTS = ("error", "ignore")
 
 
 class ViabilityRegressor(RegressorMixin, BaseEstimator):
@@ -91,6 +85,8 @@ class ViabilityRegressor(RegressorMixin, BaseEstimator):
         The fitted model.
     n_features_in_
         Width of a profile.
+    one_gene_
+        Whether the viability of one gene was given as an array (L,), and predictions come as one.
 
     Notes
     -----
@@ -192,25 +188,27 @@ class ViabilityRegressor(RegressorMixin, BaseEstimator):
             Viability is infinite, NaN against `missing_effects` or for a whole line or gene; names repeat; there are fewer
             than two lines; a profile is not finite; a gene has no vector against `missing`; an option is out of range.
         """
-        self._check_options()
         from dnaclip.tl._viability.model import fit_model
+        from dnaclip.tl._viability.training import check_options, training_of_adata, training_of_arrays
 
-        if _is_adata(X):
+        check_options(self)
+        if is_adata(X):
             if y is not None:
                 msg = "With an AnnData the viability is its X or layer: leave y out."
                 raise InputError(msg)
-            effects, rows, lines, found = self._read_training(X, vectors, profiles, split)
+            training = training_of_adata(self, X, vectors, profiles, split)
         else:
-            effects, rows, lines, found = self._arrays(X, y, vectors)
-        self.n_features_in_ = rows.shape[1]
+            training = training_of_arrays(self, X, y, vectors)
+        self.n_features_in_ = training.profiles.shape[1]
+        self.one_gene_ = training.one_gene
         self.model_: ViabilityModel = fit_model(
             self.method,
-            effects,
-            rows,
-            lines,
-            found.values,
-            found.names,
-            found.blocks,
+            training.effects,
+            training.profiles,
+            training.lines,
+            training.genes.values,
+            training.genes.names,
+            training.genes.blocks,
             seed=torch_seed(as_generator(self.rng)),
             permute_vectors=self.permute_vectors,
             coverage=self.coverage,
@@ -246,10 +244,10 @@ class ViabilityRegressor(RegressorMixin, BaseEstimator):
             The regressor is not fitted, vectors or profiles are of another width, or a gene has no vector against `missing`.
         """
         check_is_fitted(self, "model_")
-        if not _is_adata(X):
-            return self._predicted_array(X, vectors)
-        pairs, found = self._read_pairs(X, vectors, profiles)
-        return self._adata(X, found, pairs)
+        if not is_adata(X):
+            return predict_arrays(self, X, vectors)
+        pairs, found = pairs_of_adata(self, X, vectors, profiles)
+        return predict_adata(self, X, pairs, found)
 
     def evaluate(
         self,
@@ -319,7 +317,7 @@ class ViabilityRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "model_")
         check_choice("features", features, ("blocks", "dimensions"))
         check_count("n_repeats", n_repeats)
-        pairs, found = self._read_pairs(adata, vectors, profiles)
+        pairs, found = pairs_of_adata(self, adata, vectors, profiles)
         observed = read_effects(adata, self.layer)[:, adata.var_names.get_indexer(found.names)]
         names = [self.use_rep] if isinstance(self.use_rep, str) else list(self.use_rep)
         names = names if len(names) == len(found.blocks) else ["vectors"]
@@ -345,119 +343,3 @@ class ViabilityRegressor(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-    def _check_options(self) -> None:
-        from dnaclip.models._viability.methods import METHODS
-
-        check_choice("method", self.method, METHODS)
-        check_choice("missing", self.missing, MISSING)
-        check_choice("missing_effects", self.missing_effects, MISSING_EFFECTS)
-        least = {"n_components": 1, "n_landmarks": 2, "n_estimators": 1, "max_pairs": 2, "n_folds": 2}
-        for name, low in least.items():
-            check_count(name, getattr(self, name), least=low)
-        if self.coverage is not None and not 0 < self.coverage < 1:
-            msg = f"coverage must be between 0 and 1, or None for no intervals, got {self.coverage!r}."
-            raise InputError(msg)
-
-    def _read_training(
-        self, adata: anndata.AnnData, vectors: Any, profiles: Any, split: str | None
-    ) -> tuple[np.ndarray, np.ndarray, pd.Index, GeneVectors]:
-        effects = read_effects(adata, self.layer)
-        train_lines, train_genes = training_masks(adata, split)
-        adata = adata[train_lines, train_genes]
-        effects = effects[np.ix_(train_lines, train_genes)]
-        if len(effects) < 2:
-            msg = f"There are {len(effects)} lines to learn from; at least 2 are needed."
-            raise InputError(msg)
-        check_effects(effects, adata.obs_names, adata.var_names, self.missing_effects)
-        rows = read_profiles(adata, self.profile, profiles, self.missing)
-        found = read_vectors(adata, self.use_rep, self.target_key, vectors)
-        self._check_vectors(found)
-        return effects, rows, adata.obs_names, found
-
-    def _check_vectors(self, found: GeneVectors) -> None:
-        from dnaclip.models._viability.methods import BASELINES
-
-        if self.missing == "error" and self.method not in BASELINES and not found.known.all():
-            without = found.names[~found.known]
-            msg = (
-                f"{len(without)} of {len(found.names)} genes have no vector: {examples(without)}. Leave them out, give vectors=, "
-                "or use missing='mean' to do with what is known without."
-            )
-            raise InputError(msg)
-
-    def _arrays(
-        self, X: ArrayLike, y: ArrayLike | None, vectors: Any
-    ) -> tuple[np.ndarray, np.ndarray, pd.Index, GeneVectors]:
-        options = {"dtype": np.float64, "ensure_min_samples": 2, "multi_output": True, "y_numeric": True}
-        rows, target = validate_data(self, X, y, **options)
-        effects = np.asarray(target, dtype=np.float64)
-        self._one_gene = effects.ndim == 1
-        effects = effects.reshape(len(rows), -1)
-        values = np.zeros((effects.shape[1], 0)) if vectors is None else np.asarray(vectors, dtype=np.float64)
-        if values.ndim != 2 or len(values) != effects.shape[1]:
-            msg = f"vectors must have one row for each of the {effects.shape[1]} genes of y, got shape {values.shape}."
-            raise InputError(msg)
-        found = GeneVectors(pd.RangeIndex(len(values)).astype(str), values, (values.shape[1],) if values.size else ())
-        if values.size:
-            self._check_vectors(found)
-        return effects, rows, pd.RangeIndex(len(rows)).astype(str), found
-
-    def _predicted_array(self, X: ArrayLike, vectors: Any) -> np.ndarray:
-        from dnaclip.models._viability.method import Pairs
-
-        rows, model = validate_data(self, X, dtype=np.float64, reset=False), self.model_
-        values = model.vectors if vectors is None else np.asarray(vectors, dtype=np.float64)
-        if values.ndim != 2 or values.shape[1] != model.vectors.shape[1]:
-            msg = f"vectors must be genes x {model.vectors.shape[1]}, as in training, got shape {values.shape}."
-            raise InputError(msg)
-        genes = np.arange(len(values)) if vectors is None else np.full(len(values), -1)
-        predicted = model.method.predict(Pairs(rows, values, np.full(len(rows), -1), genes))
-        return predicted[:, 0] if getattr(self, "_one_gene", False) and vectors is None else predicted
-
-    def _read_pairs(self, adata: anndata.AnnData, vectors: Any, profiles: Any) -> tuple[Pairs, GeneVectors]:
-        """Return the lines of `adata`, and its genes or those of `vectors`."""
-        model = self.model_
-        rows = read_profiles(adata, self.profile, profiles, self.missing)
-        if self.target_key is None and isinstance(vectors, pd.DataFrame):
-            asked = vectors.index.astype(str)
-            found = read_vectors(_columns(asked), self.use_rep, None, vectors.set_axis(asked))
-        else:
-            found = read_vectors(adata, self.use_rep, self.target_key, vectors)
-        if rows.shape[1] != model.n_profile or found.blocks != model.blocks:
-            msg = (
-                f"The regressor was trained on profiles of {model.n_profile} and vectors of {list(model.blocks)} numbers, but got "
-                f"{rows.shape[1]} and {list(found.blocks)}. Give profiles and vectors of the same kind, in the same order."
-            )
-            raise InputError(msg)
-        self._check_vectors(found)
-        return model.pairs(rows, adata.obs_names, found.values, found.names), found
-
-    def _adata(self, adata: anndata.AnnData, found: GeneVectors, pairs: Pairs) -> anndata.AnnData:
-        import anndata as ad
-
-        predicted = self.model_.method.predict(pairs)
-        layers = {}
-        if np.isfinite(self.model_.half_widths).any():
-            half = self.model_.widths(pairs)
-            layers = {"lower": np.float32(predicted - half), "upper": np.float32(predicted + half)}
-        params = {**self.get_params(), "dnaclip_version": __version__}
-        return ad.AnnData(
-            predicted.astype(np.float32),
-            obs=pd.DataFrame({"in_training": pairs.lines >= 0}, index=adata.obs_names.copy()),
-            var=pd.DataFrame({"in_training": pairs.genes >= 0, "has_vector": found.known}, index=found.names.copy()),
-            layers=layers,
-            uns={UNS_KEY: {"params": clean_params(params)}},
-        )
-
-
-def _is_adata(X: object) -> bool:
-    from anndata import AnnData
-
-    return isinstance(X, AnnData)
-
-
-def _columns(names: pd.Index) -> anndata.AnnData:
-    from anndata import AnnData
-
-    return AnnData(shape=(0, len(names)), var=pd.DataFrame(index=names))

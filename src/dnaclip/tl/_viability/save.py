@@ -55,7 +55,7 @@ def save_regressor(regressor: ViabilityRegressor, folder: str | os.PathLike[str]
         "genes": [str(name) for name in model.genes],
         "blocks": list(model.blocks),
         "n_profile": model.n_profile,
-        "one_gene": getattr(regressor, "_one_gene", False),
+        "one_gene": regressor.one_gene_,
         "method": state,
     }
     tensors = {**arrays, "vectors": model.vectors, "half_widths": model.half_widths}
@@ -78,7 +78,7 @@ def load_regressor(cls: type[Regressor], folder: str | os.PathLike[str]) -> Regr
     method = METHODS[regressor.method]()
     method.restore(config["method"], arrays)
     regressor.n_features_in_ = config["n_profile"]
-    regressor._one_gene = config["one_gene"]
+    regressor.one_gene_ = config["one_gene"]
     regressor.model_ = ViabilityModel(
         method,
         pd.Index(config["lines"]),
