@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from dnaclip.models._perturbation.evidence import beyond_noise
 from dnaclip.models._perturbation.folds import SITUATIONS, situations
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def fit_blend(observed: np.ndarray, plain: np.ndarray, network: np.ndarray, situ
 
 
 def network_weight(observed: np.ndarray, plain: np.ndarray, network: np.ndarray) -> float:
-    """Return the weight in [0, 1] with the least squared error, or 0 if what it gains is within its standard error.
+    """Return the weight in [0, 1] with the least squared error, or 0 if what it gains is within noise (:func:`beyond_noise`).
 
     Examples
     --------
@@ -95,11 +96,11 @@ def network_weight(observed: np.ndarray, plain: np.ndarray, network: np.ndarray)
     """
     difference, error = np.float64(network) - plain, np.float64(observed) - plain
     size = (difference**2).sum()
-    if size == 0 or len(observed) < 2:
+    if size == 0:
         return 0.0
     weight = float(np.clip((difference * error).sum() / size, 0, 1))
     gains = (error**2).sum(axis=1) - ((error - weight * difference) ** 2).sum(axis=1)
-    return weight if gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)) else 0.0
+    return weight if beyond_noise(gains) else 0.0
 
 
 def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -7,48 +7,62 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "beyond_noise"]
 
 # The fallback counts as much as this many left-out rows.
 PRIOR_ROWS = 40
+# By how many standard errors of the mean a change has to gain. One would let noise through in every sixth choice.
+GAIN_ERRORS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Sums over left-out rows; two of them add up.
+    """Products of the observed shift, which comes first, and those predicted by each part; two of them add up.
 
     Parameters
     ----------
-    products
-        For each gene, the products of the observed shift, which comes first, and those predicted by each part,
-        (n_genes, n_parts + 1, n_parts + 1).
+    by_gene
+        Summed over left-out rows, (n_genes, n_parts + 1, n_parts + 1).
+    by_row
+        Summed over genes, (n_rows, n_parts + 1, n_parts + 1).
     correlations
-        Sum of the correlations of each part with the observed shift, (n_parts,).
-    n_rows
-        Number of rows.
+        Sum over rows of the correlation of each part with the observed shift, (n_parts,).
     """
 
-    products: np.ndarray
+    by_gene: np.ndarray
+    by_row: np.ndarray
     correlations: np.ndarray
-    n_rows: int
 
     @classmethod
     def of(cls, observed: np.ndarray, predicted: np.ndarray) -> Evidence:
         """Return what rows (m, n_genes) say about predictions (n_parts, m, n_genes)."""
         table = np.concatenate([observed[None], predicted])
-        products = np.einsum("pmg,qmg->gpq", table, table, optimize=True)
-        return cls(products, _correlations(observed, predicted).sum(axis=1), len(observed))
+        by_gene = np.einsum("pmg,qmg->gpq", table, table, optimize=True)
+        by_row = np.einsum("pmg,qmg->mpq", table, table, optimize=True)
+        return cls(by_gene, by_row, _correlations(observed, predicted).sum(axis=1))
+
+    @classmethod
+    def none(cls, n_parts: int, n_genes: int) -> Evidence:
+        """Return what no rows say."""
+        return cls.of(np.empty((0, n_genes)), np.empty((n_parts, 0, n_genes)))
 
     def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(
-            self.products + other.products, self.correlations + other.correlations, self.n_rows + other.n_rows
-        )
+        rows = np.concatenate([self.by_row, other.by_row])
+        return Evidence(self.by_gene + other.by_gene, rows, self.correlations + other.correlations)
 
-    def weights(self) -> np.ndarray:
-        """Return weights of 0 or more that add up to 1 and minimise the squared error; little evidence leaves 1 to the first part."""
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.by_row)
+
+    def better(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+        """Return weights `new` if their squared error is smaller than that of `old` beyond noise, else `old`; (n_parts,) each."""
+        return new if beyond_noise(_squared_errors(self.by_row, old) - _squared_errors(self.by_row, new)) else old
+
+    def weights(self, fallback: np.ndarray) -> np.ndarray:
+        """Return weights of 0 or more that add up to 1 and minimise the squared error; little evidence leaves them at `fallback`."""
         n_parts = len(self.correlations)
-        fallback = np.eye(n_parts)[0]
-        total = self.products.sum(axis=0)
+        total = self.by_gene.sum(axis=0)
         gram, cross = total[1:, 1:], total[1:, 0]
         size = np.trace(gram) / n_parts
         if self.n_rows == 0 or size == 0:
@@ -62,8 +76,7 @@ class Evidence:
 
     def noise(self, weights: np.ndarray) -> np.ndarray:
         """Return the mean squared error of the weighted mean for each gene, (n_genes,); NaN without rows."""
-        difference = np.concatenate([[1.0], -weights])
-        squares = np.einsum("gpq,p,q->g", self.products, difference, difference).clip(min=0)
+        squares = _squared_errors(self.by_gene, weights)
         return squares / self.n_rows if self.n_rows else np.full(len(squares), np.nan)
 
     def scores(self) -> tuple[np.ndarray, np.ndarray]:
@@ -71,9 +84,27 @@ class Evidence:
         if self.n_rows == 0:
             nothing = np.full(len(self.correlations), np.nan)
             return nothing, nothing
-        total = self.products.sum(axis=0)
+        total = self.by_gene.sum(axis=0)
         squares = total[0, 0] - 2 * total[0, 1:] + np.diag(total)[1:]
-        return self.correlations / self.n_rows, squares / (self.n_rows * len(self.products))
+        return self.correlations / self.n_rows, squares / (self.n_rows * len(self.by_gene))
+
+
+def beyond_noise(gains: np.ndarray) -> bool:
+    """Whether the mean of gains, one for each left-out row, is above `GAIN_ERRORS` of its standard errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> beyond_noise(np.array([2.0, 3.0, 4.0])), beyond_noise(np.array([-2.0, 3.0, 4.0])), beyond_noise(np.array([9.0]))
+    (True, False, False)
+    """
+    return len(gains) > 1 and bool(gains.mean() > GAIN_ERRORS * gains.std(ddof=1) / np.sqrt(len(gains)))
+
+
+def _squared_errors(products: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the squared error of the weighted mean in each of the sums, (k,)."""
+    difference = np.concatenate([[1.0], -weights])
+    return np.einsum("kpq,p,q->k", products, difference, difference).clip(min=0)
 
 
 def _correlations(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Hybrid"]
 
-# Left-out rows that a situation needs for standard deviations of its own.
+# Left-out rows that a situation needs for weights and standard deviations of its own.
 MIN_ROWS = 10
 
 
 class Hybrid(MeanMethod):
-    """A weighted mean of ridge on vectors and on gene identities, additive effects, neighbours, other contexts, the mean and no change.
+    """A weighted mean of ridge on gene identities and on vectors, additive effects, neighbours, other contexts, the mean and no change.
 
-    Weights are 0 or more, add up to 1, and minimise the squared error of inner cross-validation. They are estimated separately
-    for what training knows of a perturbation: the same one in another context; all, some or none of its genes. Where few rows
-    tell, the weight stays with ridge, which itself falls back to the mean.
+    What is more than identities has to prove itself in inner cross-validation, by a smaller squared error beyond noise: first
+    ridge on vectors, then a weighted mean. Weights are 0 or more, add up to 1, and minimise the squared error. They are
+    estimated separately for what training knows of a perturbation: the same one in another context; all, some or none of its
+    genes. Where few rows tell, all weight stays with one of the two ridges, which themselves fall back to the mean.
 
     Parameters
     ----------
@@ -69,9 +70,7 @@ class Hybrid(MeanMethod):
         self._parts = self._fitted_parts(shifts, ridge)
         # To choose the sharpness takes most of the time of a fit, so inner folds take that of the whole: one of a few values.
         sharpness = ridge.sharpness_
-        nothing = Evidence.of(
-            np.empty((0, shifts.deltas.shape[1])), np.empty((len(self._parts), 0, shifts.deltas.shape[1]))
-        )
+        nothing = Evidence.none(len(self._parts), shifts.deltas.shape[1])
         self._evidence = [nothing] * len(SITUATIONS)
         for fit, test in inner_folds(shifts, self.n_folds):
             known, asked = shifts.take(fit), shifts.take(test)
@@ -82,7 +81,8 @@ class Hybrid(MeanMethod):
             for code in np.unique(where).tolist():
                 rows = where == code
                 self._evidence[code] += Evidence.of(asked.deltas[rows], predicted[:, rows])
-        self.weights_ = np.stack([evidence.weights() for evidence in self._evidence])
+        overall = sum(self._evidence, start=nothing)
+        self.weights_ = np.stack([_weights(evidence, overall) for evidence in self._evidence])
 
     def _predict(self, conditions: Sequence[Condition], contexts: np.ndarray) -> np.ndarray:
         weights = self.weights_[situations(conditions, contexts, self.shifts_)]
@@ -125,10 +125,10 @@ class Hybrid(MeanMethod):
         return pd.concat(tables, ignore_index=True)
 
     def _fitted_parts(self, shifts: Shifts, ridge: Ridge) -> dict[str, MeanMethod]:
-        """Fit every part; the first is what the weights fall back to."""
+        """Fit every part; the first two are what the weights fall back to."""
         parts = {
-            "ridge": ridge,
             "identity": IdentityRidge(),
+            "ridge": ridge,
             "additive": Additive(),
             "perturbed_mean": PerturbedMean(),
             "no_change": NoChange(),
@@ -138,6 +138,15 @@ class Hybrid(MeanMethod):
         for part in parts.values():
             part.fit(shifts.deltas, shifts.conditions, self.vectors_, shifts.counts, contexts=shifts.contexts)
         return parts
+
+
+def _weights(evidence: Evidence, overall: Evidence) -> np.ndarray:
+    """Return the weights of the parts in a situation, (n_parts,), by what left-out rows say about it and about all situations."""
+    identity, ridge, *_ = np.eye(len(evidence.correlations))
+    if evidence.n_rows < MIN_ROWS:
+        return overall.better(ridge, identity)
+    alone = evidence.better(ridge, identity)
+    return evidence.better(evidence.weights(alone), alone)
 
 
 def _predictions(parts: Mapping[str, MeanMethod], conditions: Sequence[Condition], contexts: np.ndarray) -> np.ndarray:

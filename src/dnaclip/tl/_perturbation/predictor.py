@@ -37,9 +37,10 @@ class PerturbationPredictor:
 
     Methods are
 
-    - `"hybrid"`: ridge, additive effects, neighbours, means and the network of `"sclambda"`, stacked. Each part weighs
-      what it earns on perturbations held out from training, so one that does not help has no weight; see `parts_`. An
-      inner network is trained to weigh the network; `network=False` does without both, in seconds.
+    - `"hybrid"`: ridge, additive effects, neighbours, means and the network of `"sclambda"`, stacked. It starts from
+      which genes are perturbed (`"identity"`); vectors, a weighted mean and the network each have to predict perturbations
+      held out from training better beyond noise, or have no weight; see `parts_`. An inner network is trained to weigh the
+      network; `network=False` does without both, in seconds.
     - `"ridge"`: kernel ridge regression of mean shifts on vectors, its penalties chosen by leave-one-out.
     - `"sclambda"`: the disentangled variational autoencoder of scLAMBDA :cite:p:`Wang2024`, which predicts cells.
     - Baselines: `"no_change"`, `"perturbed_mean"` (of the context), `"additive"`, `"identity"` (ridge on which genes are
