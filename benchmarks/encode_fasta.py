@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dnaclip._fasta import read_records
 from dnaclip.encoders import CompositionEncoder, VectorTable, encode_fasta
-from dnaclip.encoders._encode.fasta import read_records
 
 MAIN = "from dnaclip.cli import main\nmain()\n"
 READ = r"""

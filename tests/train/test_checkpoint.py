@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock
 
 from dnaclip._errors import InputError
-from dnaclip.train import Feed
+from dnaclip.train import Feed, _checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,7 +176,7 @@ def test_damaged_checkpoint(problem: Any, path: Path, damage: str) -> None:
             safetensors.torch.save_file({"w": torch.ones(1)}, path)
         case "newer":
             safetensors.torch.save_file(
-                {"w": torch.ones(1)}, path, metadata={"run": json.dumps(summary(path) | {"format_version": 2})}
+                {"w": torch.ones(1)}, path, metadata={"run": json.dumps(summary(path) | {"format_version": 99})}
             )
         case "text":
             path.write_text("<html>" * 100)
@@ -185,6 +185,20 @@ def test_damaged_checkpoint(problem: Any, path: Path, damage: str) -> None:
     )
     with pytest.raises(InputError, match=message):
         problem.run(checkpoint=path, resume=True)
+
+
+def test_every_bit_counts_but_not_in_files_from_before_the_checksum(problem: Any, path: Path) -> None:
+    problem.run(checkpoint=path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # in the last weight
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="does not fit its checksum"):
+        problem.run(checkpoint=path, resume=True)
+    old = summary(path) | {"format_version": 1}
+    del old["sha256"]
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors, path, metadata={"run": json.dumps(old)})
+    problem.run(checkpoint=path, resume=True)
 
 
 def test_two_runs_on_one_file(problem: Any, path: Path) -> None:
@@ -257,6 +271,8 @@ def test_killed_run_leaves_a_readable_checkpoint(tmp_path: Path, path: Path) -> 
     epochs = state["epoch"] + 2
     state["config"]["max_epochs"] = epochs
     tensors = safetensors.torch.load_file(path)
+    del state["sha256"]
+    state["sha256"] = _checkpoint._checksum(state, tensors)
     safetensors.torch.save_file(tensors, path, metadata={"run": json.dumps(state)})
     run = runpy.run_path(str(script))["run"]
     resumed, whole = run(path, epochs), run(tmp_path / "fresh.safetensors", epochs)

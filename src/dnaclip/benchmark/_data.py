@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from dnaclip._dataframe import read_dataframe
 from dnaclip._errors import InputError, examples
 from dnaclip.datasets import fetch
 
@@ -63,11 +64,7 @@ def read_labels(which: str, data: str | os.PathLike[str] | None) -> pd.DataFrame
                 f"{', '.join(place for place, _ in FILES.values())}."
             )
             raise InputError(msg)
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        msg = f"{str(path)!r} cannot be read: {error}"
-        raise InputError(msg) from error
+    table = read_dataframe(path)
     absent = [column for column in columns if column not in table]
     if absent or table.empty:
         msg = f"{str(path)!r} lacks the columns {examples(absent)}." if absent else f"{str(path)!r} has no rows."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dnaclip._dataframe import read_dataframe
 from dnaclip._errors import InputError, examples
 from dnaclip._validate import check_key
 from dnaclip.datasets import EmbeddingTable, load_table
@@ -161,19 +162,10 @@ def _read_file(path: Path) -> EmbeddingTable | pd.DataFrame:
         raise InputError(msg)
     if kind == ".safetensors":
         return EmbeddingTable.load(path)
-    try:
-        if kind == ".parquet":
-            frame = pd.read_parquet(path)
-        elif kind in (".csv", ".tsv", ".txt"):
-            frame = pd.read_csv(path, sep="," if kind == ".csv" else "\t", dtype={0: str})
-        else:
-            msg = f"{path.name!r} has a form that is not known. Use .parquet, .csv, .tsv or dnaclip's .safetensors."
-            raise InputError(msg)
-    except (ValueError, OSError) as error:
-        if isinstance(error, InputError):
-            raise
-        msg = f"{str(path)!r} cannot be read: {error}"
-        raise InputError(msg) from error
+    if kind not in (".parquet", ".csv", ".tsv", ".txt"):
+        msg = f"{path.name!r} has a form that is not known. Use .parquet, .csv, .tsv or dnaclip's .safetensors."
+        raise InputError(msg)
+    frame = read_dataframe(path, dtype={0: str})
     if isinstance(frame.index, pd.RangeIndex):
         # No index of its own: the first column names the genes.
         frame = frame.set_index(frame.columns[0])

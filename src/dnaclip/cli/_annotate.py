@@ -11,6 +11,8 @@ from dnaclip.cli._options import Progress
 
 __all__ = ["EXAMPLES", "annotate"]
 
+# Identifiers stay text, also those that look like numbers or like nothing (the gene NA).
+AS_TEXT = {"dtype": str, "keep_default_na": False}
 EXAMPLES = (
     "dnaclip annotate genes.fa --report report.html",
     "dnaclip annotate genome.fa genes.gff3 --candidates human --candidates mouse",
@@ -67,11 +69,12 @@ def annotate(
 
     Writes a table with the known genes that are nearest to each gene. An interrupted run goes on where it was.
     """
-    from dnaclip.tl._annotation.stream import annotate_file, read_frame
+    from dnaclip._dataframe import read_dataframe
+    from dnaclip.tl._annotation.stream import annotate_file
 
     known: object = candidates
     if candidates is not None and len(candidates) == 1 and Path(candidates[0]).suffix:
-        known = read_frame(candidates[0])
+        known = read_dataframe(candidates[0], **AS_TEXT)
     table = annotate_file(
         fasta,
         annotation,
@@ -82,9 +85,9 @@ def annotate(
         restart=restart,
         progress=progress,
         candidates=known,
-        texts=None if texts is None else read_frame(texts),
+        texts=None if texts is None else read_dataframe(texts, **AS_TEXT),
         evidence=evidence,
-        reference=None if reference is None else read_frame(reference),
+        reference=None if reference is None else read_dataframe(reference, **AS_TEXT),
         n_neighbors=n_neighbors,
         min_confidence=min_confidence,
         model=model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import safetensors
 import safetensors.torch
+import torch
 from filelock import FileLock, Timeout
 
 from dnaclip._errors import InputError
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import torch
     from torch import Tensor
 
 __all__ = [
@@ -31,7 +32,8 @@ __all__ = [
     "save_checkpoint",
 ]
 
-FORMAT_VERSION = 1
+# 2: with a checksum.
+FORMAT_VERSION = 2
 
 
 class RunLength(Protocol):
@@ -144,11 +146,9 @@ def save_checkpoint(
         "config": asdict(config),
         "data": dict(data),
     }
-    content = safetensors.torch.save(
-        {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()},
-        metadata={"run": json.dumps(summary)},
-    )
-    write_atomic(path, content)
+    stored = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    summary["sha256"] = _checksum(summary, stored)
+    write_atomic(path, safetensors.torch.save(stored, metadata={"run": json.dumps(summary)}))
 
 
 def load_checkpoint(
@@ -179,12 +179,18 @@ def load_checkpoint(
             run: dict[str, Any] = json.loads(file.metadata()["run"])
         # Read whole rather than mapped: tensors must not change with the file, nor keep it from being replaced.
         tensors = safetensors.torch.load(path.read_bytes())
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        msg = f"{str(path)!r} is not a checkpoint of dnaclip, or is damaged ({error}). Delete it to start afresh."
+        if run["format_version"] > FORMAT_VERSION:
+            msg = f"{str(path)!r} was written by a newer dnaclip. Update it: pip install -U dnaclip"
+            raise InputError(msg)
+        told = run.pop("sha256", None)
+        if told != _checksum(run, tensors) and not (told is None and run["format_version"] == 1):
+            msg = "its content does not fit its checksum"
+            raise ValueError(msg)
+    except InputError:
+        raise
+    except (safetensors.SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"{str(path)!r} is not a checkpoint of dnaclip, or is damaged ({error!r}). Delete it to start afresh."
         raise InputError(msg) from error
-    if run["format_version"] > FORMAT_VERSION:
-        msg = f"{str(path)!r} was written by a newer dnaclip. Update it: pip install -U dnaclip"
-        raise InputError(msg)
     now = {**asdict(config), **data, "seed": run["seed"] if seed is None else seed}
     then = {**run["config"], **run["data"], "seed": run["seed"]}
     if differs := [f"{key} ({then.get(key)!r} then, {now.get(key)!r} now)" for key in now if now[key] != then.get(key)]:
@@ -206,6 +212,16 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, moments: Mapping[str, Te
         index, name = key.split(".", 1)
         nested.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": nested, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _checksum(summary: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that a checkpoint holds."""
+    digest = hashlib.sha256(json.dumps(summary, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _lock_of(path: Path) -> Path:

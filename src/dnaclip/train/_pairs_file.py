@@ -59,7 +59,7 @@ def read_pairs(path: Path) -> PairsFile:
             table = file.read(columns, use_pandas_metadata=False).to_pandas(ignore_metadata=True)
             informative = table["informative"].to_numpy(bool) if "informative" in table else np.ones(len(table), bool)
             sequences = _mapped(file, informative)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{str(path)!r} cannot be read as a Parquet table ({error})."
         raise InputError(msg) from error
     rows = np.flatnonzero(informative)

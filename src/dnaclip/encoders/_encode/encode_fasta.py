@@ -12,8 +12,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from dnaclip._errors import InputError, examples
+from dnaclip._fasta import read_records
 from dnaclip._validate import check_count
-from dnaclip.encoders._encode.fasta import Contents, read_records, survey
+from dnaclip.encoders._encode.fasta import Contents, survey
 from dnaclip.encoders._encode.job import Identity, Job, plan
 from dnaclip.encoders._encode.processes import Place
 from dnaclip.encoders._load import find_encoder, load_encoder

@@ -1,24 +1,20 @@
-"""Read a FASTA file record by record, packed or not."""
+"""What a FASTA file holds, checked whole before anything costly begins."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from dnaclip._errors import InputError, examples
+from dnaclip._fasta import read_records, refuse_fasta
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Contents", "read_records", "survey"]
+__all__ = ["Contents", "survey"]
 
-_GZIP = b"\x1f\x8b"
-_BUFFER = 1 << 20
 _BLOCK = 1 << 20  # letters checked together
 
 
@@ -66,10 +62,10 @@ def survey(path: str | os.PathLike[str], check: Callable[[Sequence[str]], None])
             twice.append(name)
         lengths[name] = len(sequence)
         if not sequence:
-            _refuse(path, f"the record {name!r} has no sequence.")
+            refuse_fasta(path, f"the record {name!r} has no sequence.")
         if not sequence.replace("*", "").isalpha():
             strange = sorted({letter for letter in sequence if not letter.isalpha() and letter != "*"})
-            _refuse(path, f"the record {name!r} holds {examples(strange)}, which are no bases or residues.")
+            refuse_fasta(path, f"the record {name!r} holds {examples(strange)}, which are no bases or residues.")
         block[name], letters = sequence, letters + len(sequence)
         if letters > _BLOCK:
             _check(path, block, check)
@@ -77,9 +73,9 @@ def survey(path: str | os.PathLike[str], check: Callable[[Sequence[str]], None])
         digest.update(f">{name}\n{sequence}\n".encode())
     _check(path, block, check)
     if twice:
-        _refuse(path, f"{len(twice)} records have a name that came before: {examples(twice)}. Give each its own.")
+        refuse_fasta(path, f"{len(twice)} records have a name that came before: {examples(twice)}. Give each its own.")
     if not lengths:
-        _refuse(path, "it holds no record.")
+        refuse_fasta(path, "it holds no record.")
     return Contents(list(lengths), list(lengths.values()), digest.hexdigest())
 
 
@@ -92,44 +88,5 @@ def _check(path: str | os.PathLike[str], block: dict[str, str], check: Callable[
             try:
                 check([sequence])
             except InputError as error:
-                _refuse(path, f"the record {name!r} cannot be encoded. {error}")
+                refuse_fasta(path, f"the record {name!r} cannot be encoded. {error}")
         raise
-
-
-def read_records(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
-    """Yield the first word of the header and the sequence of each record; one record is in memory at a time."""
-    name: str | None = None
-    lines: list[bytes] = []
-    try:
-        with Path(path).open("rb", buffering=_BUFFER) as raw:
-            packed = raw.read(2) == _GZIP
-            raw.seek(0)
-            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
-                if line.startswith(b">"):
-                    if name is not None:
-                        yield name, b"".join(lines).decode("ascii")
-                    name, lines = _name(path, number, line), []
-                elif name is not None:
-                    lines.append(line.strip())
-                elif line.strip():
-                    _refuse(path, f"line {number} comes before any header: {line[:40]!r}. Headers start with '>'.")
-            if name is not None:
-                yield name, b"".join(lines).decode("ascii")
-    except UnicodeDecodeError:
-        _refuse(path, f"the record {name!r} holds letters that are not ASCII.")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        _refuse(path, f"the packed file is cut off or damaged ({error}). 'gzip -t FILE' tells whether it is whole.")
-    except OSError as error:
-        _refuse(path, f"{error.strerror or error}.")
-
-
-def _name(path: str | os.PathLike[str], number: int, line: bytes) -> str:
-    words = line[1:].split(maxsplit=1)
-    if not words:
-        _refuse(path, f"line {number} is a header without a name.")
-    return words[0].decode("utf-8", "replace")
-
-
-def _refuse(path: str | os.PathLike[str], why: str) -> NoReturn:
-    msg = f"{str(path)!r} cannot be read as FASTA: {why}"
-    raise InputError(msg)

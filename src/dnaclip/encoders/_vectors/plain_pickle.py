@@ -152,9 +152,9 @@ class _Reader:
         self.push(self._memo[key])
 
     def word(self, module: object, name: object) -> None:
-        if (module, name) not in _WORDS:
+        if not (isinstance(module, str) and isinstance(name, str) and (module, name) in _WORDS):
             refuse(f"it names '{module}.{name}', which plain vectors do not need")
-        self.push(Word(_WORDS[module, name]))  # type: ignore[index]
+        self.push(Word(_WORDS[module, name]))
 
     def stack_word(self) -> None:
         name, module = self._one(), self._one()

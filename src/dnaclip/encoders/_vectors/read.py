@@ -174,11 +174,14 @@ def _from_folder(path: Path) -> tuple[list[str], np.ndarray]:
         _refuse(
             path, f"a folder must hold one .txt list of genes and one .csv; there are {len(lists)} and {len(tables)}."
         )
-    genes = lists[0].read_text(encoding="utf-8").split()
+    try:
+        genes = lists[0].read_text(encoding="utf-8").split()
+    except UnicodeDecodeError as error:
+        _refuse(path, f"{lists[0].name} holds something other than text ({error}).")
     with tables[0].open(encoding="utf-8", newline="") as file:
         try:
             vectors = [np.array(row, dtype=np.float32) for row in csv.reader(file) if row]
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             _refuse(path, f"{tables[0].name} holds something other than numbers ({error}).")
     if len(genes) != len(vectors):
         _refuse(path, f"{lists[0].name} names {len(genes)} genes, {tables[0].name} holds {len(vectors)} vectors.")

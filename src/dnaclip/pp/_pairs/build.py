@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -197,10 +198,11 @@ def _build_species(
     ]
     made_from = {"format": _FORMAT, "species": asdict(species), "options": options, "sources": sources}
     if shard.is_file() and note.is_file():
-        record = json.loads(note.read_text(encoding="utf-8"))
-        if record.get("made_from") == made_from and record.get("sha256") == _sha256(shard):
-            logger.info("%s is there already.", species.name)
-            return record["entry"]
+        with suppress(ValueError, KeyError, TypeError):  # a note that cannot be read counts as not there
+            record = json.loads(note.read_text(encoding="utf-8"))
+            if record["made_from"] == made_from and record["sha256"] == _sha256(shard):
+                logger.info("%s is there already.", species.name)
+                return record["entry"]
     paths = {each.role: each.path for each in fetched}
     plan, genome = plan_genes(
         paths["genome"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dnaclip._errors import InputError, MissingKeyError, examples
+from dnaclip._fasta import read_records, refuse_fasta
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
 __all__ = ["Queries", "read_genes", "read_queries"]
@@ -83,40 +81,14 @@ def read_genes(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
     if not path.is_file():
         msg = f"There is no file {str(path)!r}. Sequences are given as a list of strings, files as a path to FASTA."
         raise InputError(msg)
-    name, lines = "", list[str]()
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt") if packed else path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.startswith(">"):
-                    if line.strip() and not name:
-                        msg = f"{path} is not a FASTA file: line {number} is {line[:40]!r}, and no '>' stood before it."
-                        raise InputError(msg)
-                    lines.append(line.strip())
-                    continue
-                if name:
-                    yield _record(path, name, lines)
-                words = line[1:].split()
-                if not words:
-                    msg = f"{path} has a header without a name in line {number}."
-                    raise InputError(msg)
-                name, lines = words[0], []
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        msg = f"{path} is not a FASTA file of text ({error})."
-        raise InputError(msg) from error
-    if not name:
-        msg = f"{path} holds no sequence."
-        raise InputError(msg)
-    yield _record(path, name, lines)
-
-
-def _record(path: Path, name: str, lines: Sequence[str]) -> tuple[str, str]:
-    sequence = "".join(lines)
-    if not sequence:
-        msg = f"{path}: {name!r} has no sequence."
-        raise InputError(msg)
-    return name, sequence
+    empty = True
+    for name, sequence in read_records(path):
+        if not sequence:
+            refuse_fasta(path, f"the record {name!r} has no sequence.")
+        empty = False
+        yield name, sequence
+    if empty:
+        refuse_fasta(path, "it holds no record.")
 
 
 def _is_dna(text: str) -> bool:

@@ -21,7 +21,7 @@ from dnaclip.tl._annotation.report import write_report
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["annotate_file", "read_frame"]
+__all__ = ["annotate_file"]
 
 _FEATURES = ("auto", "gene", "transcript", "cds")
 
@@ -110,17 +110,6 @@ _NUMBERS = (
 _TEXTS = dict.fromkeys(
     ("query", "gene", "symbol", "name", "species", "text", "annotation", "status", "hit", "nearest"), str
 )
-
-
-def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table of known genes: Parquet, CSV, or TSV; identifiers stay text."""
-    path = Path(path)
-    if not path.is_file():
-        msg = f"There is no file {str(path)!r}."
-        raise InputError(msg)
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return pd.read_csv(path, sep="," if ".csv" in path.suffixes else "\t", dtype=str, keep_default_na=False)
 
 
 def _genes(fasta: str | os.PathLike[str], annotation: str | os.PathLike[str] | None, feature: str) -> Queries:
