@@ -30,6 +30,7 @@ from safetensors.torch import load_file
 from dnaclip._dataframe import read_dataframe
 from dnaclip._fasta import read_records
 from dnaclip.datasets import EmbeddingTable, gene_sets
+from dnaclip.datasets._genomes.species import load_species
 from dnaclip.datasets._table import GENE_COLUMNS
 from dnaclip.encoders import (
     HyenaDna,
@@ -169,6 +170,17 @@ GENE_INFO = "#tax_id\tGeneID\tSymbol\tSynonyms\tdbXrefs\tdescription\n" + "".joi
 SUMMARY = "#tax_id\tGeneID\tSource\tSummary\n" + "".join(
     f"9606\t{i + 100}\tRefSeq\tThis gene does thing number {i}. [provided by RefSeq, Jul 2008]\n" for i in range(6)
 )
+ALLIANCE = "# Date file generated: 2025-03-01\n" + "".join(
+    f"ENSG{i:011d}\tG{i}\tIs predicted to do thing number {i}.\n" for i in range(6)
+)
+UNIPROT = "Entry\tReviewed\tProtein names\tGene Names\tFunction [CC]\tGeneID\tEnsembl\n" + "".join(
+    f"P{i:05d}\treviewed\tProtein {i}\tG{i} A{i}\tFUNCTION: Does thing {i}. {{ECO:0000269}}.\t{i + 100};\t\n"
+    for i in range(6)
+)
+SPECIES = "species:\n" + "".join(
+    f"  - {{name: Toy animal{i}, taxon_id: {i + 10}, assembly: GCF_00000584{i}.1_ASM{i}, division: vertebrates, hgnc: true}}\n"
+    for i in range(4)
+)
 GENES = pd.DataFrame({"gene_id": [f"ENSG{i:011d}" for i in range(6)], "entrez_id": [str(i + 100) for i in range(6)]})
 TABLE = pd.DataFrame({"sequence": BASES, "text": ["one", "two", "three"], "gene_id": ["a", "b", "c"]})
 
@@ -182,6 +194,21 @@ def in_files(name: str, content: str, **other: str) -> Callable[[Path], Path]:
         return folder
 
     return write
+
+
+def write_genbank(folder: Path) -> Path:
+    from Bio import SeqIO
+    from Bio.Seq import Seq
+    from Bio.SeqFeature import SeqFeature, SimpleLocation
+    from Bio.SeqRecord import SeqRecord
+
+    record = SeqRecord(Seq(BASES[0]), id="NC_1.1", name="NC_1", annotations={"molecule_type": "DNA"})
+    for i in range(3):
+        for kind in ("gene", "CDS"):
+            place = SimpleLocation(30 * i, 30 * i + 60, 1 - 2 * (i % 2))
+            record.features.append(SeqFeature(place, type=kind, qualifiers={"locus_tag": [f"b{i}"], "gene": [f"g{i}"]}))
+    SeqIO.write([record], folder / "genome.gbk", "genbank")
+    return folder / "genome.gbk"
 
 
 def write_model(folder: Path) -> Path:
@@ -300,6 +327,10 @@ KINDS = [
     Kind("calibration", write_calibration, Calibration.load),
     Kind("hgnc", text("hgnc.txt", HGNC), lambda p: gene_text(GENES, {"hgnc": p})),
     Kind("gene_info", text("gene_info.gz", GENE_INFO, packed=True), lambda p: gene_text(GENES, {"ncbi_gene_info": p})),
+    Kind("alliance", text("alliance.tsv", ALLIANCE), lambda p: gene_text(GENES, {"alliance": p})),
+    Kind("uniprot table", text("uniprot.tsv", UNIPROT), lambda p: gene_text(GENES, {"uniprot": p})),
+    Kind("genbank", write_genbank, lambda p: gene_sequences(p)),
+    Kind("species", text("species.yaml", SPECIES), load_species),
     Kind("gene_summary", text("gene_summary", SUMMARY), lambda p: gene_text(GENES, {"ncbi_summary": p})),
 ]
 

@@ -105,6 +105,12 @@ def _entry(entry: Any, path: Path) -> SpeciesFiles:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - set(allowed):
         msg = f"{path.name}: {entry!r} is no species. Give a name and, as far as they apply, {', '.join(allowed[1:])}."
         raise InputError(msg)
+    wrong = [
+        f"{key} {value!r}" for key, value in entry.items() if type(value) is not type(getattr(SpeciesFiles, key, ""))
+    ]
+    if wrong:
+        msg = f"{path.name}, {entry['name']}: {examples(wrong)} cannot be; taxon_id is a whole number, hgnc true or false, the others text."
+        raise InputError(msg)
     found = SpeciesFiles(**entry)
     if found.division not in DIVISIONS or found.genome not in _GENOMES:
         msg = f"{path.name}, {found.name}: division must be one of {DIVISIONS}, and genome one of {_GENOMES}."
