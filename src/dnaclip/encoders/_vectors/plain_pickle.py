@@ -34,6 +34,7 @@ _WORDS = {
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "bytes",
+    ("__builtin__", "bytes"): "bytes",  # none at all, before protocol 3
 }
 
 
@@ -173,6 +174,8 @@ class _Reader:
                 self.push(float(numbers(kind, data, (1,), fortran=False)[0]))
             case "buffer", (bytes(data), Type() as kind, tuple(shape), order):
                 self.push(Array(numbers(kind, data, shape, fortran=order == "F")))
+            case "bytes", ():
+                self.push(b"")
             case "bytes", (str(text), "latin1"):
                 try:
                     self.push(text.encode("latin1"))

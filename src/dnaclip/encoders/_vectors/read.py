@@ -98,7 +98,15 @@ def _from_zip(path: Path, member: str | None, name: str) -> VectorTable:
                 _refuse(path, f"it holds {examples(names, 20)}. Name one of them with member=.")
             with archive.open(found[0]) as file:
                 return _from_stream(path, cast("BinaryIO", file), name if member else found[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, IndexError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        IndexError,
+        UnicodeDecodeError,
+    ) as error:
         _refuse(path, f"the archive is damaged or of a kind that is not read ({error}).")
 
 
