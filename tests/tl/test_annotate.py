@@ -228,6 +228,15 @@ def test_texts_of_the_user_take_the_place_of_names() -> None:
         (["ACGT" * 10], {"candidates": []}, InputError, "empty list"),
         (["ACGT" * 10], {"candidates": pd.DataFrame({"gene": ["a"]})}, MissingKeyError, "'text' \\(or 'name'\\)"),
         (["ACGT" * 10], {"candidates": 5}, InputError, "got int"),
+        (["ACGT" * 10], {"candidates": pd.DataFrame({"gene": [], "text": []})}, InputError, "known genes is empty"),
+        (["ACGT" * 10], {"candidates": {"a": "", "b": " "}}, InputError, "None of the 2 known genes has a text"),
+        (ad.AnnData(np.ones((1, 2), np.float32)), {}, MissingKeyError, "neither sequences in var"),
+        (
+            ad.AnnData(np.ones((1, 2), np.float32), varm={"dnaclip": np.full((2, 4), np.nan)}),
+            {},
+            InputError,
+            "No gene of adata has an embedding",
+        ),
         (["ACGT" * 10], {"llm": "gpt"}, InputError, "llm must be"),
         (["AC!T" * 10], {}, InputError, "gene1"),
     ],
@@ -235,6 +244,13 @@ def test_texts_of_the_user_take_the_place_of_names() -> None:
 def test_mistakes_are_explained(sequences: Any, options: dict, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         annotate(sequences, **options)
+
+
+def test_known_genes_of_a_dictionary_are_those_of_a_table() -> None:
+    known = {"UBB": "A tag for destruction.", "TP53": "A guardian."}
+    table = pd.DataFrame({"gene": list(known), "text": list(known.values())})
+    one, other = (annotate({"mystery": UBIQUITIN}, candidates=these, n_neighbors=2) for these in (known, table))
+    pd.testing.assert_frame_equal(one, other)
 
 
 def test_a_table_of_another_model_is_refused(gene_table: Any) -> None:

@@ -297,6 +297,52 @@ def test_bad_requests(adata: ad.AnnData) -> None:
         predictor.evaluate(adata=adata[:2].copy())
     with pytest.raises(InputError, match="reads none"):
         fitted(adata, "train_mean").evaluate(controls=True)
+    with pytest.raises(InputError, match="None of the 1 genes to judge has a vector: 'g199'"):
+        predictor.evaluate(adata.var_names == "g199")
+    adata.varm["other"] = adata.varm["dnaclip"]
+    of_both = fitted(adata, use_rep=["dnaclip", "other"])
+    with pytest.raises(InputError, match="reads 2 keys"):
+        of_both.predict(vectors=pd.DataFrame(np.ones((1, 6)), index=["new"]))
+
+
+def test_without_names_all_genes_that_did_not_train_are_predicted(adata: ad.AnnData) -> None:
+    # Those of validation and test; five of these have no vector.
+    assert fitted(adata).predict().var_names.tolist() == [f"g{i}" for i in range(140, 195)]
+    everything = tl.ExpressionPredictor(adata, method="ridge", **options("ridge")).fit()
+    with pytest.raises(InputError, match="All genes with a vector were trained on"):
+        everything.predict()
+
+
+def test_a_loaded_predictor_says_what_it_lacks(adata: ad.AnnData, tmp_path: Path) -> None:
+    loaded = tl.ExpressionPredictor.load(fitted(adata).save(tmp_path / "model"))
+    with pytest.raises(InputError, match="no data to judge by: give adata"):
+        loaded.evaluate()
+    with pytest.raises(InputError, match="no genes to train on again: controls must be False"):
+        loaded.evaluate(adata=adata, controls=True)
+    # The genes to judge are those of the column that told which train, and without it all that did not train.
+    for data, mask in ((adata, adata.var["split"] == "test"), (without_split(adata), adata.var["split"] != "train")):
+        told = loaded.evaluate(adata=data, baselines=False)
+        pd.testing.assert_frame_equal(told, loaded.evaluate(mask.to_numpy(), adata=adata, baselines=False))
+
+
+def without_split(adata: ad.AnnData) -> ad.AnnData:
+    other = adata.copy()
+    del other.var["split"]
+    return other
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "said"),
+    [
+        (lambda a: a[:0].copy(), {}, "0 rows and 200 genes, so there is nothing to learn from"),
+        (lambda a: a, {"donor_key": "cell_type"}, "donor_key goes with groupby"),
+    ],
+)
+def test_what_is_no_table_of_groups(
+    change: Callable[[ad.AnnData], ad.AnnData], given: dict[str, Any], said: str, adata: ad.AnnData
+) -> None:
+    with pytest.raises(InputError, match=said):
+        tl.ExpressionPredictor(change(adata), method="ridge", **given).fit()
 
 
 def test_vectors_of_another_species(adata: ad.AnnData) -> None:

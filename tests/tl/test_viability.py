@@ -11,8 +11,9 @@ import pytest
 from scipy import sparse
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dnaclip import tl
+from dnaclip import datasets, tl
 from dnaclip._errors import InputError, MissingKeyError
+from dnaclip.pp import match_genes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,6 +173,20 @@ def test_drugs_have_the_mean_vector_of_their_targets() -> None:
     )
     np.testing.assert_allclose(regressor.model_.vectors, means[(drugs.var["viability_split"] == "train").to_numpy()])
     assert score(regressor.evaluate(drugs, vectors=vectors), "hybrid", "genes") > 0.6
+
+
+def test_drugs_without_given_vectors_have_those_of_the_human_table() -> None:
+    genes = screen()
+    drugs = ad.AnnData(np.random.default_rng(0).normal(size=(14, 6)), obsm={"expr": genes.obsm["expr"]})
+    drugs.var["targets"] = ["EGFR", "EGFR|ERBB2", "TP53+MDM2", "BRAF", "no-such-gene", None]
+    drugs.var_names = [f"drug{i}" for i in range(6)]
+    with pytest.raises(InputError, match="2 of 6 genes have no vector: 'drug4', 'drug5'"):
+        tl.ViabilityRegressor(target_key="targets", **QUICK).fit(drugs)
+    regressor = tl.ViabilityRegressor(target_key="targets", missing="mean", **QUICK).fit(drugs)
+    table = datasets.load_table("human")
+    vectors = table.vectors("joint")[match_genes(["EGFR", "ERBB2"], table).rows].astype(float)
+    np.testing.assert_allclose(regressor.model_.vectors[1], vectors.mean(axis=0), rtol=1e-6)
+    assert regressor.predict(drugs).var["has_vector"].tolist() == [True] * 4 + [False] * 2
 
 
 def test_profiles_from_another_anndata() -> None:
@@ -338,6 +353,28 @@ def test_refusals_leave_adata_alone(
     adata = broken(change)
     with unchanged(adata), pytest.raises(error, match=message):
         tl.ViabilityRegressor(**options).fit(adata)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"profiles": np.zeros((14, 3))},
+            "profiles must be an AnnData or a DataFrame with the lines as rows, got ndarray",
+        ),
+        ({"vectors": np.zeros((70, 3))}, "vectors must be a DataFrame with one row of numbers for each gene"),
+        ({"vectors": pd.DataFrame(np.zeros((2, 3)), index=["gene1", "gene1"])}, "and the genes as index"),
+    ],
+)
+def test_tables_given_beside_adata_are_checked(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tl.ViabilityRegressor(**QUICK).fit(screen(), **given)
+
+
+@pytest.mark.parametrize("part", [np.s_[:0], np.s_[:, :0]])
+def test_nothing_to_learn_from(part: Any) -> None:
+    with pytest.raises(InputError, match=r"adata has \d+ lines and \d+ genes: there is nothing to learn from"):
+        tl.ViabilityRegressor(**QUICK).fit(screen()[part].copy())
 
 
 def test_fit_and_predict_and_evaluate_change_nothing(unchanged: Callable[[ad.AnnData], Any]) -> None:

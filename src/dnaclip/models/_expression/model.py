@@ -96,6 +96,15 @@ class ExpressionModel:
             return network, std
         return self.mix(self.ridge.predict(vectors), network), None
 
+    def bounds(
+        self, predicted: np.ndarray, std: np.ndarray | None, *, coverage: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return lower and upper bounds of what :meth:`predict` gave, (k, n_groups) each."""
+        if self.intervals is None:
+            msg = "This model was not calibrated, so it has no intervals."
+            raise InputError(msg)
+        return self.intervals.bounds(predicted, coverage=coverage, std=std)
+
     def without_network(self, vectors: np.ndarray) -> np.ndarray:
         """Return what the ridge predicts, or the mean."""
         if self.ridge is not None:

@@ -48,8 +48,10 @@ def evaluate_predictor(
             table = _gene_table(predicted.T, observed.T, mean, genes)
         else:
             # Baselines come without intervals.
-            lower, upper = (None, None) if model.intervals is None else _bounds(model, predicted, std, coverage)
-            table = expression(predicted.T, observed.T, mean=mean, groups=groups, lower=lower, upper=upper)
+            bounds = {}
+            if model.intervals is not None:
+                bounds = dict(zip(("lower", "upper"), _bounds(model, predicted, std, coverage), strict=True))
+            table = expression(predicted.T, observed.T, mean=mean, groups=groups, **bounds)
         table.insert(0, "method", method)
         table.insert(1, "vectors", kind)
         tables.append(table)
@@ -82,10 +84,7 @@ def _bounds(
     model: ExpressionModel, predicted: np.ndarray, std: np.ndarray | None, coverage: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return lower and upper bounds, (n_groups, n_genes)."""
-    if model.intervals is None:
-        msg = "The predictor has no intervals."
-        raise InputError(msg)
-    lower, upper = model.intervals.bounds(predicted, coverage=coverage, std=std)
+    lower, upper = model.bounds(predicted, std, coverage=coverage)
     return lower.T, upper.T
 
 

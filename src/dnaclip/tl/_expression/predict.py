@@ -57,10 +57,7 @@ def predict_genes(
     if len(given):
         parts.append(given)
     expected, std = model.predict(np.vstack(parts))
-    if model.intervals is None:
-        msg = "The predictor has no intervals."
-        raise InputError(msg)
-    lower, upper = model.intervals.bounds(expected, coverage=coverage, std=std)
+    lower, upper = model.bounds(expected, std, coverage=coverage)
     source = [name for name, some in asked.items() for _ in some]
     var = pd.DataFrame({"source": pd.Categorical(source)}, index=pd.Index(every, dtype=str))
     var["in_training"] = var.index.isin(predictor.train_genes_) & (var["source"] == "name")
