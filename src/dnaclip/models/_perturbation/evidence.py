@@ -11,8 +11,9 @@ __all__ = ["Evidence", "beyond_noise"]
 
 # The fallback counts as much as this many left-out rows.
 PRIOR_ROWS = 40
-# By how many standard errors of the mean a change has to gain. One would let noise through in every sixth choice.
-GAIN_ERRORS = 2
+# By how many standard errors of the mean a change has to gain. Left-out rows share genes and training, so the true errors are
+# larger than they seem: two let noise through.
+GAIN_ERRORS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,15 @@ class Evidence:
     def better(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
         """Return weights `new` if their squared error is smaller than that of `old` beyond noise, else `old`; (n_parts,) each."""
         return new if beyond_noise(_squared_errors(self.by_row, old) - _squared_errors(self.by_row, new)) else old
+
+    def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the weights on the way from `other` to `one` that fit best; little evidence leaves them halfway."""
+        total = self.by_gene.sum(axis=0)
+        step, gap = np.concatenate([[0.0], one - other]), np.concatenate([[1.0], -other])
+        size = step @ total @ step
+        best = step @ total @ gap / size if size > 0 else 0.5
+        share = np.clip((best * self.n_rows + 0.5 * PRIOR_ROWS) / (self.n_rows + PRIOR_ROWS), 0, 1)
+        return share * one + (1 - share) * other
 
     def weights(self, fallback: np.ndarray) -> np.ndarray:
         """Return weights of 0 or more that add up to 1 and minimise the squared error; little evidence leaves them at `fallback`."""

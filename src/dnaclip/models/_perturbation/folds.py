@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from dnaclip.models._perturbation.means import Condition, Shifts
 
-__all__ = ["SITUATIONS", "inner_folds", "situations"]
+__all__ = ["SITUATIONS", "UNSEEN", "inner_folds", "situations"]
 
 # What training knows of a perturbation: the same one in another context; all, some or none of its genes.
-SITUATIONS = ("elsewhere", "all genes seen", "some genes seen", "no gene seen")
+UNSEEN = "no gene seen"
+SITUATIONS = ("elsewhere", "all genes seen", "some genes seen", UNSEEN)
 
 # Fixed, so that the same shifts always give the same folds.
 SEED = 0

@@ -10,7 +10,7 @@ import pandas as pd
 from dnaclip._validate import check_count
 from dnaclip.models._perturbation.baselines import Additive, NearestNeighbours, NoChange, OtherContext, PerturbedMean
 from dnaclip.models._perturbation.evidence import Evidence
-from dnaclip.models._perturbation.folds import SITUATIONS, inner_folds, situations
+from dnaclip.models._perturbation.folds import SITUATIONS, UNSEEN, inner_folds, situations
 from dnaclip.models._perturbation.linear import IdentityRidge, Ridge
 from dnaclip.models._perturbation.means import MeanMethod
 
@@ -30,10 +30,11 @@ MIN_ROWS = 10
 class Hybrid(MeanMethod):
     """A weighted mean of ridge on gene identities and on vectors, additive effects, neighbours, other contexts, the mean and no change.
 
-    What is more than identities has to prove itself in inner cross-validation, by a smaller squared error beyond noise: first
-    ridge on vectors, then a weighted mean. Weights are 0 or more, add up to 1, and minimise the squared error. They are
-    estimated separately for what training knows of a perturbation: the same one in another context; all, some or none of its
-    genes. Where few rows tell, all weight stays with one of the two ridges, which themselves fall back to the mean.
+    The simplest comes first: ridge on gene identities where training has seen a gene, and where it has seen none the mean of all
+    perturbations, shrunk towards no change. Whatever else is to have weight has to prove itself in inner cross-validation, by a
+    squared error that is smaller beyond noise: first ridge on vectors, then a weighted mean. Weights are 0 or more, add up to 1,
+    and minimise the squared error. They are estimated separately for what training knows of a perturbation: the same one in
+    another context; all, some or none of its genes.
 
     Parameters
     ----------
@@ -82,7 +83,12 @@ class Hybrid(MeanMethod):
                 rows = where == code
                 self._evidence[code] += Evidence.of(asked.deltas[rows], predicted[:, rows])
         overall = sum(self._evidence, start=nothing)
-        self.weights_ = np.stack([_weights(evidence, overall) for evidence in self._evidence])
+        self.weights_ = np.stack(
+            [
+                _weights(evidence, overall, list(self._parts), situation)
+                for evidence, situation in zip(self._evidence, SITUATIONS, strict=True)
+            ]
+        )
 
     def _predict(self, conditions: Sequence[Condition], contexts: np.ndarray) -> np.ndarray:
         weights = self.weights_[situations(conditions, contexts, self.shifts_)]
@@ -125,7 +131,7 @@ class Hybrid(MeanMethod):
         return pd.concat(tables, ignore_index=True)
 
     def _fitted_parts(self, shifts: Shifts, ridge: Ridge) -> dict[str, MeanMethod]:
-        """Fit every part; the first two are what the weights fall back to."""
+        """Fit every part."""
         parts = {
             "identity": IdentityRidge(),
             "ridge": ridge,
@@ -140,13 +146,20 @@ class Hybrid(MeanMethod):
         return parts
 
 
-def _weights(evidence: Evidence, overall: Evidence) -> np.ndarray:
-    """Return the weights of the parts in a situation, (n_parts,), by what left-out rows say about it and about all situations."""
-    identity, ridge, *_ = np.eye(len(evidence.correlations))
-    if evidence.n_rows < MIN_ROWS:
-        return overall.better(ridge, identity)
-    alone = evidence.better(ridge, identity)
-    return evidence.better(evidence.weights(alone), alone)
+def _weights(evidence: Evidence, overall: Evidence, parts: Sequence[str], situation: str) -> np.ndarray:
+    """Return the weights of the parts, (n_parts,), by what left-out rows say about a situation and about all of them.
+
+    First comes the simplest, which for genes that were never seen is the mean, shrunk towards no change, and for others which
+    genes are perturbed. Each step from there has to gain beyond noise.
+    """
+    only = dict(zip(parts, np.eye(len(parts)), strict=True))
+    enough = evidence.n_rows >= MIN_ROWS
+    told = evidence if enough else overall
+    found = only["identity"]
+    if situation == UNSEEN:
+        found = told.better(found, told.between(only["perturbed_mean"], only["no_change"]))
+    found = told.better(only["ridge"], found)
+    return evidence.better(evidence.weights(found), found) if enough else found
 
 
 def _predictions(parts: Mapping[str, MeanMethod], conditions: Sequence[Condition], contexts: np.ndarray) -> np.ndarray:

@@ -38,8 +38,9 @@ class PerturbationPredictor:
     Methods are
 
     - `"hybrid"`: ridge, additive effects, neighbours, means and the network of `"sclambda"`, stacked. It starts from
-      which genes are perturbed (`"identity"`); vectors, a weighted mean and the network each have to predict perturbations
-      held out from training better beyond noise, or have no weight; see `parts_`. An inner network is trained to weigh the
+      the simplest: which genes are perturbed (`"identity"`), and for genes that training never saw the mean of all
+      perturbations, shrunk. Vectors, a weighted mean and the network each have to predict perturbations held out from
+      training better beyond noise, or have no weight; see `parts_`. An inner network is trained to weigh the
       network; `network=False` does without both, in seconds.
     - `"ridge"`: kernel ridge regression of mean shifts on vectors, its penalties chosen by leave-one-out.
     - `"sclambda"`: the disentangled variational autoencoder of scLAMBDA :cite:p:`Wang2024`, which predicts cells.
